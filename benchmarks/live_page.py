@@ -1,12 +1,13 @@
 """The live page of many people: what does it cost the browser, and how much does the server send to it?
 
-    python benchmarks/live_page.py RUN [--people 50] [--fps 15] [--seconds 20] [--rounds 3]
+    python benchmarks/live_page.py RUN DATASET [--people 50] [--fps 15] [--seconds 20] [--rounds 3]
 
-The server is a separate process. Every person is a client that sends random frames, one a message, at the rate of a
-camera. Chromium, without a window, opens the page through a relay on this machine, which counts the bytes. Measured are
-the page of all people, that of one person in full beside all, and an empty page. The figures are the processor time of
-all processes of the browser (user and system, from /proc), as a share of one core, and within it that of the page's own
-thread (TaskDuration of the DevTools protocol). All clients are in this process, so it costs the browser nothing.
+The server is a separate process. Every person is a client that sends the frames of a test video again and again, one a
+message, at the rate of a camera. So videos of few frames a second go faster than they did, and more changes. Chromium,
+without a window, opens the page through a relay on this machine, which counts the bytes. Measured are an empty page, the
+page of all people, and that of one person in full beside all. The main figure is the processor time of all processes of
+the browser (user and system, from /proc), as a share of one core. Beside it is how long the page's own thread was busy
+(TaskDuration of the DevTools protocol), which is elapsed time: on a busy machine it has waiting in it.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ from websockets.asyncio.client import connect
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import Positional, parse
+from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
+from protas_gtcc.runs.evaluate_run import test_videos
 
 SETTLING_SECONDS = 5.0
 """After a page has opened, before anything is counted."""
@@ -47,6 +50,8 @@ class Arguments:
 
     model: Positional[Path]
     """A run directory or a checkpoint."""
+    dataset: Positional[Path]
+    """A dataset file with the features that it takes."""
     people: int = 50
     """Clients at once."""
     fps: float = 15.0
@@ -66,7 +71,7 @@ class Cost:
     browser: float
     """Processor time of the browser's processes, in seconds."""
     page: float
-    """That of the page's own thread."""
+    """For which the page's own thread was busy."""
     bytes: float
     """From the server to the page."""
 
@@ -75,16 +80,19 @@ def main(arguments: Arguments) -> None:
     """Serve, send, look and report."""
     if shutil.which(arguments.browser) is None or not Path("/proc/self/stat").exists():
         raise InputError(f"this needs Linux and the program {arguments.browser!r}; name a Chromium with --browser")
-    dim = load(arguments.model).facts.feature_dim
+    dataset, config = Dataset(arguments.dataset), load(arguments.model).facts.config
+    names, feature_set = test_videos(dataset, config.split, config.feature_set)
+    each = itertools.islice(itertools.cycle(names), arguments.people)
+    videos = [dataset.features(name, feature_set) for name in each]
     with serving(arguments.model) as address:
-        costs = asyncio.run(measure(address, dim, arguments))
+        costs = asyncio.run(measure(address, videos, arguments))
     print(f"{arguments.people} people, {arguments.fps:g} frames a second each, {arguments.seconds:g} s a measurement:")
     for view, found in costs.items():
         browser, page, sent = (
             spread([getattr(one, name) for one in found], *unit)
             for name, unit in (("browser", (100, "%")), ("page", (100, "%")), ("bytes", (1e-3, "kB/s")))
         )
-        print(f"{view}: browser {browser} of a core, of that the page's thread {page}; {sent}")
+        print(f"{view}: browser {browser} of a core; the page's thread is busy for {page} of the time; {sent}")
 
 
 def spread(values: list[float], scale: float, unit: str) -> str:
@@ -107,9 +115,9 @@ def serving(model: Path) -> Iterator[str]:
             server.terminate()
 
 
-async def measure(address: str, dim: int, arguments: Arguments) -> dict[str, list[Cost]]:
+async def measure(address: str, videos: list[np.ndarray], arguments: Arguments) -> dict[str, list[Cost]]:
     """The costs of each page, in turns."""
-    sending = [asyncio.create_task(send(address, dim, arguments, seed)) for seed in range(arguments.people)]
+    sending = [asyncio.create_task(send(address, videos, number, arguments.fps)) for number in range(len(videos))]
     costs: dict[str, list[Cost]] = {}
     async with counting(address) as (relay, counted), browsing(arguments.browser) as (ask, process):
         views = {"empty": "about:blank", "all people": f"http://{relay}/"}
@@ -131,17 +139,17 @@ async def measure(address: str, dim: int, arguments: Arguments) -> dict[str, lis
                 assert not task.done(), task.exception()
     for task in sending:
         task.cancel()
+    await asyncio.wait(sending)
     return costs
 
 
-async def send(address: str, dim: int, arguments: Arguments, seed: int) -> None:
-    """One client: frames at its rate, and their answers."""
-    random = np.random.default_rng(seed)
-    async with connect(f"ws://{address}/stream?name=person{seed + 1}") as client:
-        started = time.monotonic() + seed / arguments.people / arguments.fps
+async def send(address: str, videos: list[np.ndarray], own: int, fps: float) -> None:
+    """One client: the frames of its own video at its rate, from somewhere in it on, and their answers."""
+    async with connect(f"ws://{address}/stream?name=person{own + 1}") as client:
+        started, frames = time.monotonic() + own / len(videos) / fps, videos[own].astype("<f4")
         for number in itertools.count():
-            await asyncio.sleep(max(0.0, started + number / arguments.fps - time.monotonic()))
-            await client.send(random.standard_normal(dim, dtype=np.float32).tobytes())
+            await asyncio.sleep(max(0.0, started + number / fps - time.monotonic()))
+            await client.send(frames[(number + own * len(frames) // len(videos)) % len(frames)].tobytes())
             await client.recv()
 
 
@@ -178,7 +186,7 @@ async def counting(address: str) -> AsyncIterator[tuple[str, list[int]]]:
     counted = [0]
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_counted: bool) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             while data := await reader.read(1 << 16):
                 counted[0] += len(data) if is_counted else 0
                 writer.write(data)

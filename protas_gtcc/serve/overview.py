@@ -1,14 +1,16 @@
-"""All people at a glance: one small row each, and of the rows only what has changed, twice a second.
+"""All people at a glance: one small row each, and of the rows only what has changed.
 
     rows now  - rows that this watcher has -->  {"people": {"anna": {"progress": 0.42}}, "gone": ["ben"]}  --> page
 
-The rows are those of the moment in which they are sent, so nothing waits for a slow watcher. Where nothing has changed,
+Another action or alarm is sent at the next of two moments a second, numbers that move all the time once a second. The
+rows are those of the moment in which they are sent, so nothing waits for a slow watcher. Where nothing has changed,
 `{}` says that the connection is alive.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import Mapping
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 PERIOD_SECONDS = 0.5
 """From one message to a watcher to the next."""
+PERIODS_OF_NUMBERS = 2
+"""In one of so many messages are the numbers of rows in which nothing else has changed."""
+NUMBERS = frozenset(("progress", "progress_low", "progress_high", "left", "silent"))
+"""Fields that change all the time."""
 SILENT_SECONDS = 3
 """From this time without a result on, or that of three frames if it is longer, a row says how long that is."""
 Rows = dict[str, dict[str, Any]]
@@ -91,8 +97,12 @@ async def serve_overview(socket: WebSocket, sessions: Sessions) -> None:
     try:
         await socket.accept()
         received, known = asyncio.create_task(socket.receive()), Rows()
-        while not received.done():
+        for period in itertools.count():
+            if received.done():
+                return
             rows = sessions.overview.rows()
+            if period % PERIODS_OF_NUMBERS:
+                rows = {name: row if _is_news(known.get(name), row) else known[name] for name, row in rows.items()}
             message = json.dumps(changes(known, rows), separators=(",", ":"), ensure_ascii=False)
             await within(sessions.limits.idle_seconds, socket.send_text(message), "the watcher read no rows")
             if sessions.ends_with_stream and not sessions.people:
@@ -103,6 +113,11 @@ async def serve_overview(socket: WebSocket, sessions: Sessions) -> None:
         if received is not None:
             received.cancel()
         sessions.watching -= 1
+
+
+def _is_news(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
+    """Whether anything but numbers has changed."""
+    return before is None or any(before[name] != value for name, value in now.items() if name not in NUMBERS)
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

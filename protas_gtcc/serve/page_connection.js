@@ -57,12 +57,17 @@
     const old = socket;
     socket = null;
     old?.close();
-    person.close();
     // The server of one stream ends with it: then nothing is lost, and the last result stays.
-    if (person.isEnded() && facts?.ends_with_stream) return write("status", "the stream has ended");
-    lostSince ??= new Date().toLocaleTimeString();
-    document.body.classList.add("lost");
-    write("status", `not connected to the server since ${lostSince}; trying again (${reason})`);
+    const isEnd = person.isEnded() && facts?.ends_with_stream;
+    lostSince = isEnd ? null : (lostSince ?? new Date().toLocaleTimeString());
+    document.body.classList.toggle("lost", !isEnd);
+    const text = `not connected to the server since ${lostSince}; trying again (${reason})`;
+    write("status", isEnd ? "the stream has ended" : text);
+  }
+
+  function drop(reason) {
+    person.close();
+    lose(reason);
   }
 
   // Who is shown: the one of the address, or the only one.
@@ -110,11 +115,11 @@
 
   // A page that nobody sees costs nothing.
   document.onvisibilitychange = () => {
-    if (document.hidden) lose("the page was hidden");
+    if (document.hidden) drop("the page was hidden");
     else connect();
   };
   setInterval(() => {
-    if (socket && performance.now() - heardAt > PATIENCE) lose("it is silent");
+    if (socket && performance.now() - heardAt > PATIENCE) drop("it is silent");
     if (!socket && performance.now() - triedAt > RETRY) connect();
   }, 500);
   window.onresize = matchMedia("(prefers-color-scheme: dark)").onchange = person.redraw;

@@ -76,3 +76,29 @@ function sentence(id, before, middle, after) {
   if (!box.children.length) box.append(element("span"), element("b"), element("span"));
   [before, middle, after].forEach((text, i) => put(box.children[i], "text", text));
 }
+
+// Parts of the page are drawn together, twice a second: a frame costs a browser much, however little has changed.
+// What a person waits for, and a picture, is drawn at once.
+const drawing = (() => {
+  const PERIOD = 500,
+    waiting = new Set();
+  let drawnAt = -PERIOD,
+    timer = null;
+
+  function drawAll() {
+    [drawnAt, timer] = [performance.now(), null];
+    for (const part of waiting) part();
+    waiting.clear();
+  }
+
+  return {
+    PERIOD,
+    soon(part, isUrgent = false) {
+      waiting.add(part);
+      if (timer !== null && !isUrgent) return;
+      clearTimeout(timer);
+      const pause = isUrgent ? 0 : Math.max(0, drawnAt + PERIOD - performance.now());
+      timer = setTimeout(() => requestAnimationFrame(drawAll), pause);
+    },
+  };
+})();

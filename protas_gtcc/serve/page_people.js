@@ -4,7 +4,6 @@ const people = (() => {
   const GONE_SECONDS = 30; // that a row is still there after its stream has ended
   const known = new Map(); // name -> { row, parts, isSeen, isNew, goneAt }
   const order = new Intl.Collator(undefined, { numeric: true }).compare;
-  let isWaiting = false;
 
   // Rows off the screen are drawn when they come into view.
   const watcher = new IntersectionObserver(
@@ -13,7 +12,7 @@ const people = (() => {
         const one = known.get(target.dataset.name);
         if (one?.parts.item === target) one.isSeen = isIntersecting;
       }
-      drawSoon();
+      drawing.soon(draw, true);
     },
     { rootMargin: "100px" },
   );
@@ -64,7 +63,6 @@ const people = (() => {
   }
 
   function draw() {
-    isWaiting = false;
     for (const one of known.values()) {
       if (!one.isSeen || !one.isNew) continue;
       one.isNew = false;
@@ -76,12 +74,6 @@ const people = (() => {
     const none = "no one is connected; clients send frames to /stream?name=NAME";
     const summary = plural(there.length, "person", "people") + (alarmed ? `, ${alarmed} with alarms` : "");
     write("summary", there.length ? summary : none);
-  }
-
-  function drawSoon() {
-    if (isWaiting || !facts) return;
-    isWaiting = true;
-    requestAnimationFrame(draw);
   }
 
   return {
@@ -100,7 +92,7 @@ const people = (() => {
       }
       for (const name of gone) Object.assign(known.get(name) ?? {}, { goneAt: now, isNew: true });
       for (const [name, { goneAt }] of known) if (goneAt && now - goneAt > 1000 * GONE_SECONDS) remove(name);
-      drawSoon();
+      drawing.soon(draw);
     },
 
     // Names of those who are connected, and the row of one of them.

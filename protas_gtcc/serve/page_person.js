@@ -1,7 +1,7 @@
 // One person in full: picture, action, progress, procedure, and what was done so far.
 
 const person = (() => {
-  const PACE = 250, // milliseconds between the results that are asked for, and between pictures
+  const PACE = drawing.PERIOD - 100, // milliseconds until more is asked for: it is to be there when it is drawn
     PICTURE_PACE = 100,
     RETRY = 1000;
   let name = null,
@@ -11,8 +11,7 @@ const person = (() => {
     endedAt,
     isOwed, // an answer, after which more results come
     askedAt = 0,
-    triedAt = 0,
-    isWaiting = false;
+    triedAt = 0;
 
   const time = () => new Date().toLocaleTimeString();
 
@@ -48,9 +47,9 @@ const person = (() => {
       if (mine !== socket || data instanceof Blob) return;
       const news = JSON.parse(data),
         results = news.filter((one) => one.frame !== undefined);
-      if (isFirst) clear();
-      isOwed = !isFirst;
-      isFirst = false;
+      const isNew = isFirst;
+      if (isNew) clear();
+      [isOwed, isFirst] = [!isNew, false];
       results.forEach(strip.add);
       for (const one of news) procedure.add(one.events ?? one.procedure?.events ?? []);
       if (results.length) {
@@ -58,7 +57,7 @@ const person = (() => {
         [last, picture, coming] = [results[results.length - 1], coming, null];
       }
       if (news.some((one) => one.ended)) endedAt = time();
-      drawSoon();
+      drawing.soon(draw, isNew || picture !== null);
     };
     mine.onmessage = (event) => {
       before = before.then(() => take(event.data));
@@ -67,19 +66,9 @@ const person = (() => {
       before = before.then(() => {
         if (mine !== socket) return;
         socket = null;
-        if (reason) write("note", reason);
+        if (reason || !last) write("note", reason || "the server shows no result of this person; trying again");
       });
     };
-  }
-
-  function drawSoon() {
-    if (isWaiting) return;
-    isWaiting = true;
-    requestAnimationFrame(() => {
-      isWaiting = false;
-      if (name !== null && facts) draw();
-      if (isOwed) ask();
-    });
   }
 
   function ask() {
@@ -92,8 +81,13 @@ const person = (() => {
   }
 
   function draw() {
+    if (name === null || !facts) return;
     refresh();
-    if (!last) return;
+    if (last) drawResult();
+    if (isOwed) ask();
+  }
+
+  function drawResult() {
     const idle = isIdle(last.label),
       current = strip.current();
     write("action", actionName(last.label));

@@ -4,7 +4,7 @@ const strip = (() => {
   const MOST_SEGMENTS = 512,
     MOST_POINTS = 2000; // one is little on the screen: beyond that, every second one is left out
   const BAR = 26,
-    SECONDS = 1000; // from one drawing to the next; a new segment is drawn at once
+    PERIOD = 2000; // milliseconds from one drawing to the next; a new segment is drawn at once
   let segments, points, drawnAt, drawnSegments;
 
   function add({ frame, label, progress }) {
@@ -102,7 +102,7 @@ const strip = (() => {
       const last = segments[segments.length - 1],
         key = segments.length + " " + last.start,
         now = performance.now();
-      if (!isForced && key === drawnSegments && now - drawnAt < SECONDS) return;
+      if (!isForced && key === drawnSegments && now - drawnAt < PERIOD) return;
       if (key !== drawnSegments) listPast();
       [drawnSegments, drawnAt] = [key, now];
       draw();
