@@ -1,11 +1,11 @@
 """The live page of many people: what does it cost the browser, and how much does the server send to it?
 
-    python benchmarks/live_page.py RUN DATASET [--people 50] [--fps 15] [--seconds 20] [--rounds 3]
+    python benchmarks/live_page.py RUN DATASET [--people 50] [--fps 15] [--seconds 20]
 
 The server is a separate process. Every person is a client that sends the frames of a test video again and again, one a
 message, at the rate of a camera. So videos of few frames a second go faster than they did, and more changes. Chromium,
-without a window, opens the page through a relay on this machine, which counts the bytes. Measured are an empty page, the
-page of all people, and that of one person in full beside all. The main figure is the processor time of all processes of
+without a window, opens the page through a relay on this machine, which counts the bytes. Measured are an empty page,
+that of all people, and that of one person in full beside all. The main figure is the processor time of all processes of
 the browser (user and system, from /proc), as a share of one core. Beside it is how long the page's own thread was busy
 (TaskDuration of the DevTools protocol), which is elapsed time: on a busy machine it has waiting in it.
 """
@@ -38,8 +38,6 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.runs.evaluate_run import test_videos
 
-SETTLING_SECONDS = 5.0
-"""After a page has opened, before anything is counted."""
 SIZE = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
 Ask = Callable[..., Awaitable[Any]]
 
@@ -60,6 +58,8 @@ class Arguments:
     """Length of one measurement."""
     rounds: int = 3
     """Measurements of each page; the median and the range are printed."""
+    settling_seconds: float = 5.0
+    """After a page has shown all people, before anything is counted."""
     browser: str = "chromium"
     """The browser's program."""
 
@@ -78,10 +78,10 @@ class Cost:
 
 def main(arguments: Arguments) -> None:
     """Serve, send, look and report."""
-    if shutil.which(arguments.browser) is None or not Path("/proc/self/stat").exists():
-        raise InputError(f"this needs Linux and the program {arguments.browser!r}; name a Chromium with --browser")
     dataset, config = Dataset(arguments.dataset), load(arguments.model).facts.config
     names, feature_set = test_videos(dataset, config.split, config.feature_set)
+    if shutil.which(arguments.browser) is None or not Path("/proc/self/stat").exists():
+        raise InputError(f"this needs Linux and the program {arguments.browser!r}; name a Chromium with --browser")
     each = itertools.islice(itertools.cycle(names), arguments.people)
     videos = [dataset.features(name, feature_set) for name in each]
     with serving(arguments.model) as address:
@@ -127,9 +127,9 @@ async def measure(address: str, videos: list[np.ndarray], arguments: Arguments) 
         for _, (view, page) in itertools.product(range(arguments.rounds), views.items()):
             await ask("Page.navigate", url="about:blank")
             await ask("Page.navigate", url=page)
-            await asyncio.sleep(SETTLING_SECONDS)
             if view != "empty":
-                await require_shown(ask, arguments.people)
+                await until_shown(ask, arguments.people)
+            await asyncio.sleep(arguments.settling_seconds)
             before = process_seconds(process), await page_seconds(ask), counted[0], time.monotonic()
             await asyncio.sleep(arguments.seconds)
             after = process_seconds(process), await page_seconds(ask), counted[0], time.monotonic()
@@ -153,11 +153,14 @@ async def send(address: str, videos: list[np.ndarray], own: int, fps: float) -> 
             await client.recv()
 
 
-async def require_shown(ask: Ask, people: int) -> None:
-    """The page has a row for each person, and is connected."""
-    code = "[document.querySelectorAll('#rows li').length, document.getElementById('status').textContent]"
-    shown = (await ask("Runtime.evaluate", expression=code, returnByValue=True))["result"]["value"]
-    assert shown == [people, "connected"], shown
+async def until_shown(ask: Ask, people: int) -> None:
+    """Wait until the page has a row for each person, and is connected."""
+    code = "[document.querySelectorAll('#rows li').length, document.getElementById('status')?.textContent]"
+    deadline, shown = time.monotonic() + 30, None
+    while shown != [people, "connected"]:
+        assert time.monotonic() < deadline, shown
+        await asyncio.sleep(0.1)
+        shown = (await ask("Runtime.evaluate", expression=code, returnByValue=True))["result"].get("value")
 
 
 async def page_seconds(ask: Ask) -> float:

@@ -45,9 +45,7 @@ class History:
         """
         between = [] if self._last is None or self._last_is_kept else [self._last]
         kept = [*self._earlier, *between, *self._recent]
-        texts = [*(one.brief for one in kept[:-1]), *(one.text for one in kept[-1:])] if brief else [
-            one.text for one in kept
-        ]
+        texts = [one.brief if brief and one is not kept[-1] else one.text for one in kept]
         happened = [json.dumps({"events": events})] if events else []
         return f"[{','.join([*happened, *texts])}]"
 

@@ -5,8 +5,8 @@
                        +---------------- any message: it is shown ----------+
 
 A watcher of pictures gets one picture at a time: while it has not shown that, newer ones replace each other here. So no
-picture waits in a queue, and a picture never comes apart from its result. A brief watcher, as the page is, answers every
-list, so that it gets no more than it draws; of what waits for it meanwhile, the results within a segment are left out.
+picture waits in a queue, and a picture never comes apart from its result. A brief watcher, as the page is, answers
+every list, so it gets no more than it draws; of what waits meanwhile, the results within a segment are left out.
 """
 
 from __future__ import annotations
