@@ -23,7 +23,7 @@
       at("simulated").hidden = !facts.simulated;
       open();
     } catch (error) {
-      lose(error.message);
+      lose(error instanceof TypeError ? "it does not answer" : error.message);
     }
     isTrying = false;
   }

@@ -55,7 +55,8 @@ const people = (() => {
     put(parts.left, "text", goneAt ? "" : row.silent ? `silent ${minutes(row.silent)}` : left);
     put(parts.task, "text", row.task && row.steps ? row.task + " " : "");
     put(parts.steps, "text", row.steps ? row.steps.join("/") : "");
-    const [kind, which] = row.alarm ? [`! ${row.alarms}  ${row.alarm[0]}`, `: ${facts.class_names[row.alarm[1]]}`] : ["", ""];
+    const kind = row.alarm ? `! ${row.alarms}  ${row.alarm[0]}` : "",
+      which = row.alarm ? `: ${facts.class_names[row.alarm[1]]}` : "";
     put(parts.kind, "text", kind);
     put(parts.which, "text", which);
     put(parts.alarms, "hidden", !row.alarm);

@@ -23,7 +23,8 @@ const procedure = (() => {
   }
 
   function count(now, own, done) {
-    if (!own) return `Which task this is, is not clear yet; ${now.task} is the likeliest (${percent(now.task_probability)}).`;
+    const likelihood = own ? "" : percent(now.task_probability);
+    if (!own) return `Which task this is, is not clear yet; ${now.task} is the likeliest (${likelihood}).`;
     const task = now.task === undefined ? "" : `, ${now.task} (${now.task_given ? "given" : "inferred"})`;
     return `${own.filter((label) => done.has(label)).length} of ${own.length} steps done${task}`;
   }
@@ -79,7 +80,8 @@ const procedure = (() => {
       write("whole-number", percent(found.progress));
       const ends = [found.time_left_low_seconds, found.time_left_high_seconds].map(minutes);
       sentence("left", "time left ", minutes(found.time_left_seconds), ` (80 %: ${ends[0]} to ${ends[1]})`);
-      sentence("upcoming", "next ", found.next, ` (${percent(found.next_probability)}) in ${minutes(found.next_seconds)}`);
+      const certainty = percent(found.next_probability);
+      sentence("upcoming", "next ", found.next, ` (${certainty}) in ${minutes(found.next_seconds)}`);
       write("promise", facts.alarms ? `Budget: ${facts.alarms.promise}.` : "This server raises no alarms.");
       put(at("no-alarms"), "hidden", !facts.alarms || at("alarms").children.length > 0);
       list(now, idle);

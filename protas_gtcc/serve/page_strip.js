@@ -13,8 +13,8 @@ const strip = (() => {
     else segments.push({ label, start: frame, end: frame + 1, progress });
     if (segments.length > MOST_SEGMENTS) segments.shift();
     points.push({ frame, label, progress });
-    if (points.length > MOST_POINTS)
-      points = points.filter((one, i) => i % 2 || one.label !== points[i - 1]?.label || one.label !== points[i + 1]?.label);
+    const isInside = (i) => [-1, 1].every((step) => points[i + step]?.label === points[i].label);
+    if (points.length > MOST_POINTS) points = points.filter((one, i) => i % 2 || !isInside(i));
   }
 
   function drawBars(pen, x) {
