@@ -234,6 +234,25 @@ def test_without_a_server_nothing_is_shown_as_live_and_it_says_since_when(tmp_pa
 
 @pytest.mark.slow
 @in_a_browser
+def test_rows_of_those_who_have_left_stay_for_a_while_but_never_many(tmp_path):
+    async def test(ask: Ask) -> None:
+        async with connected(address, {"anna": video(3), "ben": video(3)}):
+            await opened(ask, f"http://{address}/")
+            for first in (0, 15):
+                async with connected(address, {f"p{number}": video(1) for number in range(first, first + 15)}):
+                    await become(ask, f"({ROWS}).filter((row) => row[1] !== 'not connected').length", 17)
+                await become(
+                    ask, f"({ROWS}).filter((row) => row[1] === 'not connected').length", 15 if first == 0 else 20
+                )
+                assert await value(ask, f"({ROWS}).length") == (17 if first == 0 else 22)
+            assert await value(ask, "problems") == []
+
+    with serving() as address:
+        run_in_browser(tmp_path / "profile", test)
+
+
+@pytest.mark.slow
+@in_a_browser
 def test_colours_are_those_of_the_classes_with_their_stripes(tmp_path):
     names = ["rest", *(f"step {number}" for number in range(1, 4))]
     model = make_procedure_model()

@@ -1,7 +1,8 @@
 // All people at a glance: a row each, which is a link to that person in full.
 
 const people = (() => {
-  const GONE_SECONDS = 30; // that a row is still there after its stream has ended
+  const GONE_SECONDS = 30, // that a row is still there after its stream has ended
+    MOST_GONE = 20; // such rows
   const known = new Map(); // name -> { row, parts, isSeen, isNew, goneAt }
   const order = new Intl.Collator(undefined, { numeric: true }).compare;
 
@@ -92,7 +93,10 @@ const people = (() => {
         one.isNew = true;
       }
       for (const name of gone) Object.assign(known.get(name) ?? {}, { goneAt: now, isNew: true });
-      for (const [name, { goneAt }] of known) if (goneAt && now - goneAt > 1000 * GONE_SECONDS) remove(name);
+      const left = [...known].filter(([, one]) => one.goneAt).sort(([, one], [, other]) => other.goneAt - one.goneAt);
+      left.forEach(([name, one], i) => {
+        if (i >= MOST_GONE || now - one.goneAt > 1000 * GONE_SECONDS) remove(name);
+      });
       drawing.soon(draw);
     },
 
