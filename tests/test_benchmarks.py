@@ -29,8 +29,10 @@ from protas_gtcc.runs.ablation import LAGS
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import simulate
 from protas_gtcc.training.run_directory import RunDirectory
+from tests.conftest import write_videos
 from tests.scored_procedures import report_of, truth_of
-from tests.tiny_models import make_model
+from tests.test_page import BROWSER
+from tests.tiny_models import make_model, video
 from tests.video_models import torchscript
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -130,6 +132,19 @@ def test_every_client_under_load_is_answered(run: Run, tmp_path: Path) -> None:
     assert "21 frames, each answered as predict does" in shown
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the live page is not measured")
+def test_the_cost_of_the_live_page_is_measured(run: Run, tmp_path: Path) -> None:
+    model = make_model()
+    save_checkpoint(tmp_path / "checkpoint.safetensors", model.network, model.facts)
+    videos = [Video(name, np.arange(20) % 4, {"features": video(20)}) for name in ("one", "two")]
+    write_videos(tmp_path / "data.h5", videos, 1, "tiny")
+    size = ("--people", "3", "--seconds", "0.5", "--settling-seconds", "0.1", "--rounds", "1")
+    shown = run("live_page.py", "checkpoint.safetensors", "data.h5", *size, "--browser", str(BROWSER))
+    assert "3 people, 15 frames a second each" in shown
+    assert re.search(r"^one in full beside all: browser .* of a core; .* kB/s", shown, re.M)
+
+
 def test_data_speed_compares_with_a_copy_and_prints_profiles(run: Run, tmp_path: Path) -> None:
     size = ("--videos", "3", "--frames", "60", "--dim", "8", "--window-frames", "25")
     shown, figures = measured(run, "data_speed.py", *size, "--folder", str(tmp_path))
@@ -178,6 +193,7 @@ def test_alignment_losses_are_timed_alone_without_a_checkout(run: Run) -> None:
         ("streaming_speed.py", ["--run", "nowhere", "--dataset", "{dataset}"], "nowhere"),
         ("alignment_speed.py", ["--gtcc", "nowhere"], "checkout"),
         ("serving_load.py", ["nowhere"], "nowhere"),
+        ("live_page.py", ["nowhere", "{dataset}"], "nowhere"),
         ("data_speed.py", ["--folder", "nowhere"], "nowhere"),
         ("progress_in_mistakes.py", ["--runs", "nowhere", "--dataset", "{dataset}"], "nowhere"),
         ("offline_models.py", ["--dataset", "{dataset}", "--out", "models"], "--mstcn"),

@@ -78,11 +78,11 @@ async def text_of(ask: Ask, element: str) -> str:
     return str(answer["result"].get("value"))
 
 
-async def until(ask: Ask, beginning: str) -> None:
-    """Wait until the page's note begins so."""
+async def until(ask: Ask, beginning: str, element: str = "note") -> None:
+    """Wait until the text of an element of the page begins so."""
     deadline = time.monotonic() + 20
-    while not (await text_of(ask, "note")).startswith(beginning):
-        assert time.monotonic() < deadline, await text_of(ask, "note")
+    while not (await text_of(ask, element)).startswith(beginning):
+        assert time.monotonic() < deadline, await text_of(ask, element)
         await asyncio.sleep(0.05)
 
 
@@ -206,6 +206,7 @@ SHOWN = """(() => {
     place = line.getBoundingClientRect(), track = line.parentElement.getBoundingClientRect();
   return {
     width: document.getElementById('progress').style.width, note: document.getElementById('note').textContent,
+    left: document.getElementById('left').hidden ? null : document.getElementById('left').textContent,
     interval: line.hidden ? null : [(place.left - track.left) / track.width, (place.right - track.left) / track.width],
     delay: delay.hidden ? null : [delay.textContent, delay.title],
   };
@@ -245,13 +246,13 @@ def test_the_page_shows_interval_delay_and_skipped_frames_where_the_results_have
             assert (found["interval"], found["delay"]) == (None, ["1 frame skipped", ""])
             found = await shown(full)
             assert "in this action for" in found["note"]
-            assert found["note"].endswith("about 8 s left")
+            assert found["left"] == "left in this action 0:08"
             assert found["interval"] == pytest.approx([0.25, 0.75], abs=0.01)
             parts = "capture 50 ms, waiting 10 ms, backbone 60 ms, model 1 ms, output 2 ms, lag 0 ms"
             assert found["delay"] == ["delay 0.12 s, 3 frames skipped", parts]
             found = await shown(dataclasses.replace(full, frame=7, label=0))
             assert (found["interval"], found["width"]) == (None, "0%"), "background has no progress"
-            assert "left" not in found["note"]
+            assert found["left"] is None
             assert "no action for" in found["note"]
             looks = class_looks(live_model.facts)
             shown_fills = await ask("Runtime.evaluate", expression="facts.looks.map(([fill]) => fill).join()")
@@ -279,7 +280,8 @@ def test_the_page_of_a_stream_that_has_ended_keeps_its_last_result_and_picture(t
                 await until(ask, f"frame {result.frame},")
             await asyncio.to_thread(live.close)
             await asyncio.sleep(2.5)  # it has looked for the server since
-            assert (await text_of(ask, "note")).endswith("the stream has ended")
+            assert (await text_of(ask, "quiet")).startswith("the stream has ended (")
+            assert await text_of(ask, "status") == "the stream has ended"
             shown = "document.getElementById('picture').hidden || document.getElementById('progress').style.width"
             assert (await ask("Runtime.evaluate", expression=shown))["result"]["value"] == "50%"
 
@@ -301,7 +303,7 @@ def test_the_page_reconnects_by_itself_after_a_restart_of_the_server(tmp_path):
             with serving() as address:
                 await tab("Page.navigate", url=f"http://{address}/")
                 await pushed(address, tab, 30)
-            await until(tab, "no connection to the server")
+            await until(tab, "not connected to the server since ", "status")
             with serving(port=int(address.rpartition(":")[2])):
                 await pushed(address, tab, 20)
 

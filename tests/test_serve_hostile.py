@@ -165,7 +165,8 @@ def test_a_request_that_never_ends_is_ended(monkeypatch):
 def test_the_first_message_to_a_watcher_and_the_memory_of_a_person_do_not_grow_with_the_stream():
     history = History()
     for frame in range(50_000):
-        history.add(frame // 7 % 5, json.dumps({"frame": frame, "label": frame // 7 % 5, "padding": "x" * 150}))
+        result = {"frame": frame, "label": frame // 7 % 5, "progress": 0.5}
+        history.add(result, json.dumps(result | {"padding": "x" * 150}))
     text = history.text()
     assert len(text) < 100_000
     assert len(json.loads(text)) <= RECENT_FRAMES + EARLIER_RESULTS + 1
@@ -174,7 +175,8 @@ def test_the_first_message_to_a_watcher_and_the_memory_of_a_person_do_not_grow_w
 def test_a_history_has_the_recent_frames_and_the_ends_of_all_segments():
     history, labels = History(), [0] * 300 + [1] * 50 + [2] + [0] * 200
     for frame, label in enumerate(labels):
-        history.add(label, json.dumps({"frame": frame, "label": label}))
+        result = {"frame": frame, "label": label, "progress": 0.5}
+        history.add(result, json.dumps(result))
     frames = [one["frame"] for one in json.loads(history.text())]
     recent = list(range(len(labels) - RECENT_FRAMES, len(labels)))
     assert frames == [0, 299, 300, 349, 350, 351, recent[0] - 1, *recent]

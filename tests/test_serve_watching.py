@@ -143,7 +143,7 @@ def test_what_waits_for_a_watcher_is_limited_and_no_jpeg_is_made_in_vain(monkeyp
         slow, careless = Watcher(takes_pictures=True), Watcher(takes_pictures=False)
         for number in range(1000):
             for watcher in (slow, careless):
-                watcher.put([str(number)], Picture(plain(number % 30)))
+                watcher.put([(str(number), None)], Picture(plain(number % 30)))
         results, picture = await slow.take()
         assert results == [str(number) for number in range(744, 1000)]
         assert picture is not None

@@ -7,7 +7,9 @@
                     of k results; each connection has one stream; with &resume=1, the first message is {"next_frame": N}
     /watch?name=N   WebSocket: what a page needs of stream N so far, then lists of new results; a slow watcher loses the
                     oldest; with &pictures=1, a JPEG may come before such a list: the picture of its last frame. The
-                    watcher answers such a list with any message, and gets nothing more before
+                    watcher answers such a list with any message, and gets nothing more before; with &brief=1, it
+                    answers every list, and gets fewer results
+    /overview       WebSocket: a row of each person, then what has changed of the rows, twice a second
 
 The server reads a client's next message after it has answered the one before. So a client that sends too fast is slowed
 by its own connection, and no queue grows here. A client that breaks a limit gets the reason and is disconnected; other

@@ -7,7 +7,6 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, astuple
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from protas_gtcc.serve.connections import CLOSING_SECONDS
 from protas_gtcc.serve.gate import Gate, Refused, deny
 from protas_gtcc.serve.kept_states import SAVE_SECONDS
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.overview import serve_overview
+from protas_gtcc.serve.page import page_text
 from protas_gtcc.serve.pictures import ClientPictures
 from protas_gtcc.serve.sessions import Person, Sessions
 from protas_gtcc.serve.watching import serve_watcher, within
@@ -55,16 +56,13 @@ def make_app(
     )
     app.add_middleware(Gate, token=token)
     app.state.sessions = sessions
-    app.state.ends_with_stream = False  # the server; then, that it cannot be reached is no failure
     _add_pages(app, sessions, backbone is not None)
     _add_sockets(app, sessions, backbone)
     return app
 
 
 def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
-    files = resources.files("protas_gtcc.serve")
-    page, procedure = (files.joinpath(f"{name}.html").read_text(encoding="utf-8") for name in ("page", "procedure"))
-    page = page.replace("<!-- procedure.html -->", procedure)
+    page = page_text()
     looks = [astuple(look) for look in class_looks(sessions.model.facts)]
 
     @app.get("/")
@@ -78,7 +76,7 @@ def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
         facts |= {"looks": looks, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
         alarms = sessions.model.alarms
         facts["alarms"] = alarms and asdict(alarms) | {"promise": alarms.promise}
-        return facts | {"task_steps": sessions.model.task_steps, "ends_with_stream": app.state.ends_with_stream}
+        return facts | {"task_steps": sessions.model.task_steps, "ends_with_stream": sessions.ends_with_stream}
 
     @app.get("/people")
     async def people() -> list[str]:
@@ -96,9 +94,14 @@ def _add_sockets(app: FastAPI, sessions: Sessions, backbone: Backbone | None) ->
             await _serve_stream(socket, sessions, person, bool(resume), sent)
 
     @app.websocket("/watch")
-    async def watch(socket: WebSocket, name: str = "", pictures: str = "") -> None:
+    async def watch(socket: WebSocket, name: str = "", pictures: str = "", brief: str = "") -> None:
         async with _refusals_answered(socket):
-            await serve_watcher(socket, sessions, name, bool(pictures))
+            await serve_watcher(socket, sessions, name, bool(pictures), bool(brief))
+
+    @app.websocket("/overview")
+    async def overview(socket: WebSocket) -> None:
+        async with _refusals_answered(socket):
+            await serve_overview(socket, sessions)
 
 
 @contextlib.asynccontextmanager

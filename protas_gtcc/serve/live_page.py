@@ -35,8 +35,8 @@ class LivePage(Sink):
         # The only stream is taken, so that no client can push frames.
         limits = Limits(connections=1)
         app = make_app(model, limits)
-        app.state.ends_with_stream = True
         self._sessions, self._loop = app.state.sessions, asyncio.new_event_loop()
+        self._sessions.ends_with_stream = True
         self._person = self._sessions.begin(name)
         self._person.events = [event_line(event, model.class_names) for event in events]
         self._names, self._tasks = model.class_names, model.tasks

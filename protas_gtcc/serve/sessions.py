@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from protas_gtcc.serve.gate import Refused
 from protas_gtcc.serve.history import History
 from protas_gtcc.serve.kept_states import KeptStates
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.serve.overview import Overview
 from protas_gtcc.serve.pictures import ClientPictures
 from protas_gtcc.serve.watching import Picture, Watcher
 from protas_gtcc.streaming.streams import Stream
@@ -38,6 +40,10 @@ class Person:
     history: History = field(default_factory=History)
     events: list[dict[str, Any]] = field(default_factory=list)
     """Steps done and alarms so far, each once."""
+    last_result: dict[str, Any] | None = None
+    """None before there is one."""
+    last_result_at: float = field(default_factory=time.monotonic)
+    """Time of the last result, or of the beginning of the stream, in seconds."""
     watchers: set[Watcher] = field(default_factory=set)
     allowance: float = 0.0
     """Frames that the client may send now."""
@@ -63,6 +69,9 @@ class Sessions:
         self._free = [streams.stream(number) for number in reversed(range(limits.connections))]
         self.kept = None if folder is None else KeptStates(folder, self._free[-1])
         self.people: dict[str, Person] = {}
+        self.ends_with_stream = False
+        """Whether the server ends when its only stream does; then, that it cannot be reached is no failure."""
+        self.overview = Overview(self)
         self.watching = 0
         self._backbone = asyncio.Lock()
 
@@ -158,24 +167,31 @@ class Sessions:
         """Keep results and send them to the watchers, with the picture of the last one; returns them as JSON texts."""
         texts = [json.dumps(result) for result in results]
         for result, text in zip(results, texts, strict=True):
-            person.history.add(result["label"], text)
-            person.events += result["procedure"]["events"] if "procedure" in result else []
+            person.history.add(result, text)
+            person.events += events_of(result)
+        if results:
+            person.last_result, person.last_result_at = results[-1], time.monotonic()
+        labels = [None if events_of(result) else result["label"] for result in results]
         for watcher in person.watchers:
-            watcher.put(texts, picture)
+            watcher.put(zip(texts, labels, strict=True), picture)
         return texts
 
-    def watch(self, name: str, takes_pictures: bool = False) -> tuple[Person, Watcher]:
-        """Watch a stream's results, and with them its pictures, if it has any.
+    def count_watcher(self) -> None:
+        """There is one watcher more. Raises `Refused` if there are too many."""
+        if self.watching >= self.limits.watchers:
+            raise Refused(f"there are {self.limits.watchers} watchers already; try again later", 503)
+        self.watching += 1
+
+    def watch(self, name: str, takes_pictures: bool = False, brief: bool = False) -> tuple[Person, Watcher]:
+        """Watch a stream's results, and with them its pictures, if it has any; a brief watcher gets fewer.
 
         Raises `Refused` if no stream has that name or there are too many watchers.
         """
         _require_name(name)
         if name not in self.people:
             raise Refused(f"no stream is called {name!r} now", 404)
-        if self.watching >= self.limits.watchers:
-            raise Refused(f"there are {self.limits.watchers} watchers already; try again later", 503)
-        self.watching += 1
-        watcher = Watcher(takes_pictures)
+        self.count_watcher()
+        watcher = Watcher(takes_pictures, brief)
         self.people[name].watchers.add(watcher)
         return self.people[name], watcher
 
@@ -218,6 +234,11 @@ class Sessions:
         if frames > person.allowance:
             raise Refused(f"more than {rate:g} frames per second")
         person.allowance -= frames
+
+
+def events_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What happened in the procedure at the frame of a result."""
+    return result["procedure"]["events"] if "procedure" in result else []
 
 
 def _require_name(name: str) -> None:

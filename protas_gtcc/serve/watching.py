@@ -5,7 +5,8 @@
                        +---------------- any message: it is shown ----------+
 
 A watcher of pictures gets one picture at a time: while it has not shown that, newer ones replace each other here. So no
-picture waits in a queue, and a picture never comes apart from its result.
+picture waits in a queue, and a picture never comes apart from its result. A brief watcher, as the page is, answers
+every list, so it gets no more than it draws; of what waits meanwhile, the results within a segment are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,46 +54,54 @@ class Picture:
 class Watcher:
     """What waits for one watcher: results, of which a full buffer loses the oldest, and the newest one's picture."""
 
-    def __init__(self, takes_pictures: bool):
-        self.takes_pictures = takes_pictures
-        self._results: deque[str] = deque(maxlen=WATCHER_BUFFER)
+    def __init__(self, takes_pictures: bool, brief: bool = False):
+        self.takes_pictures, self.brief = takes_pictures, brief
+        self._results: deque[tuple[str, int | None]] = deque(maxlen=WATCHER_BUFFER)
         self._picture: Picture | None = None
         self._changed = asyncio.Event()
 
-    def put(self, results: list[str], picture: Picture | None = None) -> None:
-        """Add results as JSON texts, and the picture of the last of them."""
-        self._results.extend(results)
+    def put(self, results: Iterable[tuple[str, int | None]], picture: Picture | None = None) -> None:
+        """Add results and the picture of the last of them.
+
+        A result is its JSON text and its class; None in place of the class of one that must not be left out.
+        """
+        for text, label in results:
+            if self.brief and label is not None and [one for _, one in [*self._results][-2:]] == [label, label]:
+                self._results.pop()
+            self._results.append((text, label))
         self._picture = picture if self.takes_pictures else None
         self._changed.set()
 
     def end(self) -> None:
         """Add the last result; the picture of the one before stays."""
-        self.put([ENDED], self._picture)
+        self.put([(ENDED, None)], self._picture)
 
     async def take(self) -> tuple[list[str], Picture | None]:
         """All that waits, at least one result."""
         await self._changed.wait()
         self._changed.clear()
-        results, picture = list(self._results), self._picture
+        results, picture = [text for text, _ in self._results], self._picture
         self._results.clear()
         self._picture = None
         return results, picture
 
 
-async def serve_watcher(socket: WebSocket, sessions: Sessions, name: str, takes_pictures: bool) -> None:
+async def serve_watcher(
+    socket: WebSocket, sessions: Sessions, name: str, takes_pictures: bool, brief: bool = False
+) -> None:
     """Send a watcher what it needs of a stream so far, then what is new, to the stream's end or until it leaves.
 
-    Raises `Refused` as `Sessions.watch` does, and if the watcher reads nothing for the idle time.
+    Raises `Refused` as `Sessions.watch` does, and if the watcher reads or answers nothing for the idle time.
     """
-    person, watcher = sessions.watch(name, takes_pictures)
+    person, watcher = sessions.watch(name, takes_pictures, brief)
     idle, received = sessions.limits.idle_seconds, None
     try:
-        before = person.history.text(person.events)
+        before = person.history.text(person.events, brief)
         await socket.accept()
         await within(idle, socket.send_text(before), "the watcher read no result")
         # A task of its own notices that the watcher has left while there are no results.
         received = asyncio.create_task(socket.receive())
-        while (news := await _unless(received, watcher.take())) is not None:
+        while (news := await unless(received, watcher.take())) is not None:
             results, picture = news
             if picture is not None:
                 jpeg = await asyncio.to_thread(picture.jpeg)
@@ -100,8 +109,9 @@ async def serve_watcher(socket: WebSocket, sessions: Sessions, name: str, takes_
             await within(idle, socket.send_text(f"[{','.join(results)}]"), "the watcher read no result")
             if results[-1] == ENDED:
                 return
-            if picture is not None:
-                if (await within(idle, received, "the watcher showed no picture"))["type"] == "websocket.disconnect":
+            if picture is not None or brief:
+                unanswered = "the watcher showed no picture" if picture is not None else "the watcher answered no list"
+                if (await within(idle, received, unanswered))["type"] == "websocket.disconnect":
                     return
                 received = asyncio.create_task(socket.receive())
     finally:
@@ -110,7 +120,7 @@ async def serve_watcher(socket: WebSocket, sessions: Sessions, name: str, takes_
         sessions.unwatch(person, watcher)
 
 
-async def _unless(received: asyncio.Task[Any], action: Awaitable[Any]) -> Any:
+async def unless(received: asyncio.Task[Any], action: Awaitable[Any]) -> Any:
     """The result of an action; None if a message comes before, which nothing asked for."""
     coming = asyncio.ensure_future(action)
     await asyncio.wait({received, coming}, return_when=asyncio.FIRST_COMPLETED)
