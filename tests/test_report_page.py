@@ -30,7 +30,8 @@ from protas_gtcc.metrics.prediction_files import open_predictions, write_predict
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.packing import NONE, pack
 from protas_gtcc.report.page import render, write_report
-from protas_gtcc.report.page_data import FRAME_VALUES, FrameValue, page_data
+from protas_gtcc.report.page_data import page_data
+from protas_gtcc.report.run_data import FRAME_VALUES, FrameValue
 from protas_gtcc.report.runs import open_runs
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.predicted_videos import delayed, without_progress

@@ -211,7 +211,7 @@ function buildGroup(group) {
     `(${(seconds / 60).toFixed(1)} minutes at ${group.fps} frames per second), ` +
     `${group.class_names.length} classes. True labels: ${group.dataset_file}` +
     (group.left_out ? `. Scores are of ${group.left_out} more test videos too, which are not shown` : "");
-  const sections = [scores, procedureScores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) =>
+  const sections = [scores, procedureScores, procedureReliability, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) =>
     part(group),
   );
   return make(

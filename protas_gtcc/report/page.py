@@ -22,6 +22,7 @@ SCRIPTS = (
     "page_alarms.js",
     "page_procedure_parts.js",
     "page_procedure.js",
+    "page_calibration.js",
     "page_videos.js",
     "page_video_list.js",
 )
