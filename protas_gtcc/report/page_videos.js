@@ -168,6 +168,7 @@ function videoLayout(group, video, runs) {
     xaxis: axis("seconds", {
       range: [0, video.num_frames / group.fps],
       anchor: "y2",
+      automargin: false,
       showspikes: true,
       spikemode: "across",
       spikethickness: 1,
