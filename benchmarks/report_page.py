@@ -66,7 +66,8 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
     "sort classes": (
         f"{CLASSES}.scrollIntoView()",
         f"window.before = {CLASSES}.querySelector('.ytick text')?.textContent; "
-        f"const s = {CLASSES}.querySelector('select'); s.value = s.value === 'name' ? 'frames' : 'name'; s.dispatchEvent(new Event('change'))",
+        f"const s = {CLASSES}.querySelector('select'); "
+        "s.value = s.value === 'name' ? 'frames' : 'name'; s.dispatchEvent(new Event('change'))",
         f"{CLASSES}.querySelector('.ytick text').textContent !== before",
     ),
     "search classes": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return Dataset(path)
 
 
-def scored(kitchen: Dataset, videos: tuple[str, ...], late: int = 2) -> dict:
+def scored(kitchen: Dataset, videos: tuple[str, ...], late: int = 2) -> dict[str, Any]:
     triples = [(name, kitchen.labels(name), delayed(kitchen.labels(name), late, 3)) for name in videos]
     training = [kitchen.labels(name) for name in "cde"]
     return evaluate_videos(triples, training, NAMES, [0], EvaluationInfo("k", "1", False, "features", 0), 5.0).metrics

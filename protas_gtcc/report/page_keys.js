@@ -76,7 +76,7 @@ function moveInTime(plot, key, isShift) {
     Plotly.relayout(box, { "xaxis.range": [start, start + high - low] });
   }
   Plotly.Fx.hover(box, { xval: plot.at }, ["xy2"]);
-  speak(box);
+  speakSoon(box);
   return true;
 }
 
@@ -94,14 +94,21 @@ function movePoint(plot, key) {
   while (!isKnown(point) && step && point > 0 && point < x.length - 1) point += Math.sign(step);
   plot.point = { trace, point };
   if (isKnown(point)) Plotly.Fx.hover(box, [{ curveNumber, pointNumber: point }], xaxis + yaxis);
-  speak(box);
+  speakSoon(box);
   return true;
 }
 
-// What the hover box has, for those who do not see it.
+// What the hover box has, for those who do not see it. Plotly shows it a moment after it was asked for it.
+let soon = 0;
+function speakSoon(box) {
+  clearTimeout(soon);
+  soon = setTimeout(() => speak(box), 120);
+}
+
 function speak(box) {
-  const lines = [...box.querySelectorAll(".hoverlayer text")].flatMap((text) =>
-    text.children.length ? [...text.children].map((line) => line.textContent) : [text.textContent],
-  );
+  const lines = [...box.querySelectorAll(".hoverlayer text")].flatMap((text) => {
+    const parts = text.querySelectorAll(".line");
+    return parts.length ? [...parts].map((line) => line.textContent) : [text.textContent];
+  });
   spoken.textContent = lines.filter(Boolean).join(", ");
 }

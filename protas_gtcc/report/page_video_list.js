@@ -129,15 +129,15 @@ function videoPart(group, number, isOpen) {
         group,
         () => videoHeight(group),
         () => {
-          player?.redraw();
+          played?.redraw();
           return drawVideo(group, number);
         },
-        () => player?.drawn(),
+        () => played?.drawn(),
       ),
-      player = video.file ? makePlayer(group, number, box) : null;
-    plots.get(box).timeline = { group, number, player };
+      played = video.file ? makePlayer(group, number, box) : null;
+    plots.get(box).timeline = { group, number, player: played?.player };
     details.append(
-      ...(player ? [player.place, player.timeline] : [box]),
+      ...(played ? [played.place, played.timeline] : [box]),
       ...group.runs.flatMap((run) => procedureOf(group, run, number)),
     );
   };
