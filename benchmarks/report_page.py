@@ -5,7 +5,8 @@
 Two runs on made-up videos: 120 classes, 20 segments a video, predictions some frames late, with intervals. The report
 of them is opened in Chromium, afresh in each round. Loading ends at the first painted frame after everything is there.
 A reaction lasts from the event of a control to the painted frame with its result; the mouse or key that causes the
-event is left out.
+event is left out. Each is given by the clock, and as processor time of the page's main thread: what it takes where
+nothing else runs, but for waiting for the next frame.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from page_in_browser import Page, chromium
+from page_in_browser import Page, Took, chromium
 from side_by_side import describe_machine, versions
 
 from protas_gtcc.annotations.segments import progress_target
@@ -54,9 +55,10 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
     ),
     "change order": (
         f"const i = {VIDEO_TOOLS}.querySelector('input'); i.value = ''; i.dispatchEvent(new Event('input'))",
-        f"window.before = {LISTED}[0].textContent; const s = {VIDEO_TOOLS}.querySelector('select'); "
+        f"window.before = [...{LISTED}].map((one) => one.textContent).join(); "
+        f"const s = {VIDEO_TOOLS}.querySelector('select'); "
         "s.value = s.value === 'name' ? 'error' : 'name'; s.dispatchEvent(new Event('change'))",
-        f"{LISTED}[0].textContent !== before",
+        f"[...{LISTED}].map((one) => one.textContent).join() !== before",
     ),
     "open a video": (
         f"{LISTED}[3].scrollIntoView({{block: 'center'}}); {LISTED}[3].open = false",
@@ -145,39 +147,47 @@ def main(arguments: Arguments) -> None:
         write_text(arguments.json, json.dumps(written, indent=1) + "\n")
 
 
-async def measure(page: Path, width: int) -> dict[str, float | None]:
+async def measure(page: Path, width: int) -> dict[str, Took | None]:
     """One round: seconds to load, then milliseconds of each action, twice, of which the second counts."""
     async with chromium() as tab:
-        found: dict[str, float | None] = {"load, s": await tab.load(page, width)}
+        found: dict[str, Took | None] = {"load, s": await tab.load(page, width)}
         for name, (before, act, holds) in ACTIONS.items():
             found[name] = await timed(tab, before, act, holds)
         return found
 
 
-async def timed(tab: Page, before: str, act: str, holds: str) -> float | None:
+async def timed(tab: Page, before: str, act: str, holds: str) -> Took | None:
     """Milliseconds of an action, the longer of two; None where the page has no such control."""
     found = []
     for _ in range(2):
         await tab.value(f"(() => {{ {before} }})()")
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.7)
         try:
             found.append(await tab.reaction(act, holds))
         except InputError:  # an earlier version's page
             return None
     known = [one for one in found if one is not None]
-    return max(known, default=None)
+    return Took(max(one.clock for one in known), max(one.processor for one in known)) if known else None
 
 
 def show(size: int, figures: dict[str, Any]) -> None:
     """Median and range of each figure over the rounds."""
-    print(f"{size} videos: {figures['megabytes']:.1f} MB, made in {figures['made_seconds']:.1f} s")
+    print(f"{size} videos: {figures['megabytes']:.1f} MB, made in {figures['made_seconds']:.1f} s", flush=True)
     for name in figures["rounds"][0]:
-        values = [one[name] for one in figures["rounds"] if one[name] is not None]
+        found = [one[name] for one in figures["rounds"] if one[name] is not None]
+        clock, processor = ([getattr(one, by) for one in found] for by in Took._fields)
         digits = 2 if name == "load, s" else 0
-        texts = (
-            [f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values))] if values else []
+        print(
+            f"  {name:<28}{spread(clock, digits)}, of processor {spread(processor, digits)}"
+            if found
+            else f"  {name:<28}–"
         )
-        print(f"  {name:<28}" + (f"{texts[0]:>7} ({texts[1]} to {texts[2]})" if texts else "      –"))
+
+
+def spread(values: list[float], digits: int) -> str:
+    """Median and range."""
+    texts = [f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values))]
+    return f"{texts[0]:>7} ({texts[1]} to {texts[2]})"
 
 
 def make_runs(folder: Path, size: int, arguments: Arguments) -> list[Path]:

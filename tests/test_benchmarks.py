@@ -30,6 +30,7 @@ from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import simulate
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.scored_procedures import report_of, truth_of
+from tests.test_page import BROWSER
 from tests.tiny_models import make_model
 from tests.video_models import torchscript
 
@@ -141,6 +142,15 @@ def test_commands_on_many_videos_are_measured_each_as_a_process(run: Run, tmp_pa
         ("labels", 40, ""),
     ]
     assert all(one["seconds"] > 0 and one["megabytes"] > 1 for one in costs)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
+def test_a_report_is_loaded_and_every_control_of_it_reacts(run: Run) -> None:
+    shown, figures = measured(run, "report_page.py", "--sizes", "22", "--classes", "40", "--frames", "60")
+    (rounds,) = figures["sizes"]["22"]["rounds"]
+    assert [name for name, value in rounds.items() if value is None] == []
+    assert all(name in shown for name in rounds)
 
 
 def test_coverage_is_a_row_for_each_figure_and_number_of_videos(run: Run) -> None:

@@ -65,8 +65,8 @@ function classes(group) {
     const names = shown(),
       runs = shownRuns(group);
     // Margins that plotly finds by itself cost a second drawing.
-    const fixed = { automargin: false },
-      isNarrow = NARROW.matches;
+    const isNarrow = NARROW.matches,
+      fixed = { automargin: false, ...(isNarrow ? { nticks: 3 } : {}) };
     return [
       runs.flatMap((run, index) => classTraces(group, run, index, runs.length, names)),
       layout(height(), {
@@ -79,7 +79,7 @@ function classes(group) {
           ...{ range: [-2, 102], domain: [0.53, 1] },
           ...fixed,
         }),
-        yaxis: { ...rowAxis(names, isNarrow ? 15 : 30), ...fixed },
+        yaxis: { ...rowAxis(names, isNarrow ? 15 : 30), automargin: false },
         shapes: bands(names.length),
       }),
     ];

@@ -131,7 +131,7 @@ function drawMatrix(matrix) {
 function drawNames(pen, names, sides, cell, height) {
   const size = Math.min(11, Math.max(cell[1], 6)),
     room = sides.left - FOOT_TITLE - 8,
-    fits = Math.floor(room / (size * 0.5)),
+    fits = Math.floor(room / (size * 0.56)),
     below = height - sides.bottom;
   pen.fillStyle = themed("text");
   pen.font = `${size}px system-ui, sans-serif`;

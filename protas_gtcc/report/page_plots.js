@@ -68,9 +68,11 @@ function changed(group) {
     before = held?.getBoundingClientRect().top;
   group.stamp += 1;
   for (const remake of group.tables) remake();
-  for (const plot of plots.values()) {
-    if (plot.group !== group) continue;
-    plot.box.style.height = plot.height() + "px";
+  // First all that is read, then all that is written: else each reading would lay the page out again.
+  const own = [...plots.values()].filter((plot) => plot.group === group),
+    heights = own.map((plot) => plot.height() + "px");
+  for (const [index, plot] of own.entries()) {
+    if (plot.box.style.height !== heights[index]) plot.box.style.height = heights[index];
     if (plot.inView) waiting.add(plot);
   }
   drawNearest();
