@@ -168,6 +168,15 @@ def test_commands_on_many_videos_are_measured_each_as_a_process(run: Run, tmp_pa
     assert all(one["seconds"] > 0 and one["megabytes"] > 1 for one in costs)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
+def test_a_report_is_loaded_and_every_control_of_it_reacts(run: Run) -> None:
+    shown, figures = measured(run, "report_page.py", "--sizes", "22", "--classes", "40", "--frames", "60")
+    (rounds,) = figures["sizes"]["22"]["rounds"]
+    assert [name for name, value in rounds.items() if value is None] == []
+    assert all(name in shown for name in rounds)
+
+
 def test_coverage_is_a_row_for_each_figure_and_number_of_videos(run: Run) -> None:
     lines = run("interval_coverage.py", "--samples", "50", "--videos", "5", "10").splitlines()
     assert lines[0] == "| figure, videos | jackknife | percentile | BCa | bootstrap-t |"

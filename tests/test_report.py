@@ -260,7 +260,7 @@ def test_a_video_whose_truth_is_unknown_is_not_called_simulated(tmp_path, monkey
     monkeypatch.setattr(Canvas, "text", lambda _, x, y, text, *rest, **more: texts.append(text))
     info = PredictionInfo(["rest", "pour"], [0], 5.0, simulated=True)
     plot_video(tmp_path / "v.png", "v", labels if has_truth else None, delayed(labels, 0, 2), info)
-    scored = "v, SIMULATED video: 100% of frames right; mean progress error in actions 0.00, of 0.5 everywhere 0.25"
+    scored = "v, SIMULATED video: 100 % of frames right; mean progress error in actions 0.00, of 0.5 everywhere 0.25"
     assert texts[0] == (scored if has_truth else "v, model trained on SIMULATED data")
 
 
@@ -298,9 +298,9 @@ def test_a_sheet_has_the_best_video_first_and_every_class_once(tmp_path, monkeyp
     ]
     plot_sheet(tmp_path / "videos.png", videos, PredictionInfo(["rest", "pour", "stir"], [0], 5.0))
     assert [text for text in texts if "frames right" in text] == [
-        "good: 100% of frames right",
-        "short: 100% of frames right",
-        "bad: 33% of frames right",
+        "good: 100 % of frames right",
+        "short: 100 % of frames right",
+        "bad: 33 % of frames right",
     ]
     assert [text for text in texts if text in ("0 rest", "1 pour", "2 stir")] == ["0 rest", "1 pour", "2 stir"]
     assert (tmp_path / "videos.png").is_file()

@@ -30,7 +30,8 @@ from protas_gtcc.metrics.prediction_files import open_predictions, write_predict
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.report.packing import NONE, pack
 from protas_gtcc.report.page import render, write_report
-from protas_gtcc.report.page_data import FRAME_VALUES, FrameValue, page_data
+from protas_gtcc.report.page_data import page_data
+from protas_gtcc.report.run_data import FRAME_VALUES, FrameValue
 from protas_gtcc.report.runs import open_runs
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.predicted_videos import delayed, without_progress
@@ -373,14 +374,14 @@ async def look(page: str, address: str, picture: Path) -> None:
 async def finding_videos(js: Js) -> None:
     """Videos are put in another order, and found by a part of their names; sections are named and linked."""
     names = "[...document.querySelectorAll('.video > summary')].map((one) => one.firstChild.textContent.trim())"
-    chosen = "Object.assign(document.querySelector('nav select'), { value: 'length' }).onchange()"
+    chosen = "Object.assign(document.querySelector('#test-videos nav select'), { value: 'length' }).onchange()"
     by_length = sorted(range(2), key=lambda seed: -len(labels_of(seed)))
     await js(chosen)
     assert await js(names) == [f"<i>video</i> {seed}" for seed in by_length]
-    await js("Object.assign(document.querySelector('input[type=search]'), { value: '> 1' }).oninput()")
+    await js("Object.assign(document.querySelector('#test-videos input[type=search]'), { value: '> 1' }).oninput()")
     assert await js(names) == ["<i>video</i> 1"]
-    assert await js("document.querySelector('nav .found').textContent") == "1 of 2 videos"
-    await js("Object.assign(document.querySelector('input[type=search]'), { value: '' }).oninput()")
+    assert await js("document.querySelector('#test-videos nav .found').textContent") == "1 of 2 videos"
+    await js("Object.assign(document.querySelector('#test-videos input[type=search]'), { value: '' }).oninput()")
     heads = "[...document.querySelectorAll('h2')].filter((one) => one.checkVisibility())"
     links = "[...document.querySelectorAll('.contents button')].filter((one) => one.checkVisibility())"
     texts = ".map((one) => one.textContent)"

@@ -90,54 +90,6 @@ const axis = (title, extra) => ({
 // Labels keep a small distance from the axis.
 const SPACED = { ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)" };
 
-// Plots. draw() returns traces and layout for the runs that are shown; height() is known before the plot is drawn;
-// drawn() is called after each drawing, also where it was zoomed.
-const plots = new Map();
-const watcher = new IntersectionObserver(
-  (entries) => {
-    for (const entry of entries) {
-      const plot = plots.get(entry.target);
-      plot.inView = entry.isIntersecting;
-      if (plot.inView) refresh(plot);
-    }
-  },
-  { rootMargin: "400px" },
-);
-
-function addPlot(group, height, draw, drawn = () => {}) {
-  const box = make("div", { className: "plot" }),
-    plot = { box, group, height, draw, drawn, inView: false, stamp: -1 };
-  box.style.height = height() + "px";
-  plots.set(box, plot);
-  watcher.observe(box);
-  return box;
-}
-
-function refresh(plot) {
-  if (plot.stamp === plot.group.stamp) return;
-  plot.stamp = plot.group.stamp;
-  plot.box.style.height = plot.height() + "px";
-  const [traces, where] = plot.draw(),
-    isNew = !plot.box.data;
-  Plotly.react(plot.box, traces, where, CONFIG).then(plot.drawn);
-  if (isNew) plot.box.on("plotly_afterplot", plot.drawn);
-}
-
-// Update everything that depends on the runs that are shown: tables at once, plots when they are in view.
-function changed(group) {
-  const held = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("summary, .plot, section"),
-    before = held?.getBoundingClientRect().top;
-  group.stamp += 1;
-  for (const remake of group.tables) remake();
-  for (const plot of plots.values()) {
-    if (plot.group !== group) continue;
-    if (plot.inView) refresh(plot);
-    else plot.box.style.height = plot.height() + "px";
-  }
-  // Keep the middle of the window in place, whatever grew or shrank above it.
-  if (held?.isConnected) scrollBy(0, held.getBoundingClientRect().top - before);
-}
-
 // An element whose content is made again whenever other runs are shown.
 function remade(group, content) {
   const place = make("div", {});
@@ -193,15 +145,27 @@ function runBar(group) {
 const titleOf = (group) => `${group.dataset}, split ${group.split}${group.simulated ? " (SIMULATED)" : ""}`;
 
 function section(title, explanation, ...content) {
-  return make("section", { id: title.toLowerCase().replace(/[^a-z0-9]+/g, "-") }, make("h2", {}, title), ...(explanation ? [make("p", {}, explanation)] : []), ...content);
+  return make(
+    "section",
+    { id: title.toLowerCase().replace(/[^a-z0-9]+/g, "-"), tabIndex: -1 },
+    make("h2", {}, title),
+    ...(explanation ? [make("p", {}, explanation)] : []),
+    ...content,
+  );
 }
 
 // Links to the sections of a group, of which only one is on the screen.
 function contents(sections) {
   const links = sections.map((place) =>
-    make("button", { onclick: () => place.scrollIntoView() }, place.querySelector("h2").textContent),
+    make("button", { onclick: () => goToSection(place) }, place.querySelector("h2").textContent),
   );
   return make("nav", { className: "contents", ariaLabel: "Sections" }, ...links);
+}
+
+// The next key goes on from there.
+function goToSection(place) {
+  place.scrollIntoView();
+  place.focus({ preventScroll: true });
 }
 
 function buildGroup(group) {
@@ -211,7 +175,7 @@ function buildGroup(group) {
     `(${(seconds / 60).toFixed(1)} minutes at ${group.fps} frames per second), ` +
     `${group.class_names.length} classes. True labels: ${group.dataset_file}` +
     (group.left_out ? `. Scores are of ${group.left_out} more test videos too, which are not shown` : "");
-  const sections = [scores, procedureScores, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) =>
+  const sections = [scores, procedureScores, procedureReliability, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) =>
     part(group),
   );
   return make(

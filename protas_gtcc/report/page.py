@@ -15,13 +15,19 @@ from protas_gtcc.storage.atomic import write_text
 
 SCRIPTS = (
     "page.js",
+    "page_plots.js",
+    "page_keys.js",
     "page_tables.js",
+    "page_further.js",
     "page_scores.js",
     "page_classes.js",
+    "page_lengths.js",
+    "page_matrix.js",
     "page_player.js",
     "page_alarms.js",
     "page_procedure_parts.js",
     "page_procedure.js",
+    "page_calibration.js",
     "page_videos.js",
     "page_video_list.js",
 )

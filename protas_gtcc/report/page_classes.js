@@ -1,42 +1,184 @@
-// Plots by class and by segment length, and the confusion matrix.
+// Classes: a plot and a table, which can be put in order and searched.
+
+// Ways to put the classes in order, by the mean over the runs that are shown; the first direction is the usual one.
+const CLASS_ORDERS = {
+  error: "progress error, largest first",
+  name: "name",
+  frames: "frames, most first",
+  right: "frames right, fewest first",
+  f1: "F1 of frames, lowest first",
+};
+const RISING = ["name", "right", "f1"];
+const FIRST_CLASSES = 30;
+
+// By name of a class: frames, percent of them that are right, F1 of frames in percent, progress error and its interval.
+function classFigures(group, run) {
+  if (run.classFigures) return run.classFigures;
+  const own = run.metrics.progress.predicted?.per_class,
+    intervals = run.metrics.intervals.progress.predicted?.per_class,
+    taken = group.class_names.map((_, id) => run.confusion.reduce((sum, row) => sum + row[id], 0));
+  run.classFigures = new Map(
+    group.class_names.map((name, id) => {
+      const right = run.confusion[id][id],
+        frames = run.confusion[id].reduce((a, b) => a + b, 0);
+      const figures = {
+        frames,
+        right: frames ? (100 * right) / frames : null,
+        f1: frames + taken[id] ? (200 * right) / (frames + taken[id]) : null,
+        error: own?.[name] ?? null,
+        interval: intervals?.[name] ?? null,
+      };
+      return [name, figures];
+    }),
+  );
+  return run.classFigures;
+}
+
+// Names of the classes that are found, in order. `view` is { key, run, isReversed, wanted, isWhole }.
+function classesInOrder(group, view) {
+  const runs = shownRuns(group).length ? shownRuns(group) : group.runs,
+    chosen = runs.includes(view.run) ? [view.run] : runs,
+    wanted = view.wanted.toLowerCase(),
+    names = group.actions.filter((name) => name.toLowerCase().includes(wanted));
+  const mean = (name) => {
+    const found = chosen.map((run) => classFigures(group, run).get(name)[view.key]).filter(known);
+    return found.length ? found.reduce((a, b) => a + b, 0) / found.length : null;
+  };
+  const value = new Map(view.key === "name" ? [] : names.map((name) => [name, mean(name)])),
+    sign = RISING.includes(view.key) === view.isReversed ? -1 : 1;
+  return names.sort((one, other) => {
+    const [a, b] = [value.get(one), value.get(other)];
+    if (known(a) !== known(b)) return known(a) ? -1 : 1; // what has no figure comes last
+    return sign * (known(a) ? a - b : 0) || (view.key === "name" ? sign : 1) * one.localeCompare(other, "en", { numeric: true });
+  });
+}
 
 function classes(group) {
-  const order = () => {
-    const runs = shownRuns(group),
-      names = [...new Set(group.runs.flatMap((run) => Object.keys(anyFigures(run).per_class)))];
-    const mean = (name) => {
-      const found = runs.map((run) => anyFigures(run).per_class[name]).filter(known);
-      return found.reduce((a, b) => a + b, 0) / (found.length || 1);
-    };
-    return names.sort((one, other) => mean(other) - mean(one));
+  group.actions = [...new Set(group.runs.flatMap((run) => Object.keys(anyFigures(run).per_class)))];
+  const view = { key: "error", run: null, isReversed: false, wanted: "", isWhole: group.actions.length <= FIRST_CLASSES };
+  const shown = () => {
+    const names = classesInOrder(group, view);
+    return view.isWhole ? names : names.slice(0, FIRST_CLASSES);
   };
-  const count = new Set(group.runs.flatMap((run) => Object.keys(anyFigures(run).per_class))).size;
-  const height = () => 70 + count * rowHeight(shownRuns(group).length);
+  const height = () => 70 + Math.max(shown().length, 1) * rowHeight(shownRuns(group).length);
   const draw = () => {
-    const names = order(),
+    const names = shown(),
       runs = shownRuns(group);
+    // Margins that plotly finds by itself cost a second drawing.
+    const isNarrow = NARROW.matches,
+      fixed = { automargin: false, ...(isNarrow ? { nticks: 3 } : {}) };
     return [
       runs.flatMap((run, index) => classTraces(group, run, index, runs.length, names)),
       layout(height(), {
-        xaxis: axis("progress error, mean |reported - true|", { rangemode: "tozero", domain: [0, 0.48] }),
-        xaxis2: axis("frames of the class that are predicted correctly, percent", {
-          range: [-2, 102],
-          domain: [0.53, 1],
+        margin: { l: isNarrow ? 110 : 210, r: 16, t: 12, b: 44 },
+        xaxis: axis(isNarrow ? "error" : "progress error, mean |reported - true|", {
+          ...{ rangemode: "tozero", domain: [0, 0.48] },
+          ...fixed,
         }),
-        yaxis: rowAxis(names),
+        xaxis2: axis(isNarrow ? "frames right, %" : "frames of the class that are predicted correctly, percent", {
+          ...{ range: [-2, 102], domain: [0.53, 1] },
+          ...fixed,
+        }),
+        yaxis: { ...rowAxis(names, isNarrow ? 15 : 30), automargin: false },
         shapes: bands(names.length),
       }),
     ];
   };
+  const box = addPlot(group, height, draw),
+    rows = make("details", {}, make("summary", {}, "As a table")),
+    tools = classTools(group, view, () => {
+      redraw(box);
+      remakeTable();
+    });
+  const remakeTable = () => {
+    if (!rows.open) return;
+    const kept = rows.contains(document.activeElement) && document.activeElement.dataset.column;
+    rows.replaceChildren(rows.firstChild, classTable(group, view, shown(), tools.arrange));
+    if (kept) rows.querySelector(`[data-column="${kept}"]`)?.focus();
+  };
+  rows.ontoggle = remakeTable;
+  group.tables.push(tools.count, remakeTable);
   return [
     section(
       "Classes",
-      "Actions that occur in the test videos, with the largest mean error first. Lines: 95 % intervals " +
-        "(none for a class in one video). Grey bars: the look-up with the least error over all classes, on the " +
-        "run's predicted segments.",
-      addPlot(group, height, draw),
+      "Actions that occur in the test videos. Lines: 95 % intervals (none for a class in one video). Grey bars: the " +
+        "look-up with the least error over all classes, on the run's predicted segments.",
+      tools.place,
+      box,
+      rows,
     ),
   ];
+}
+
+// What orders and finds classes; `arranged` is called when the view is another one.
+function classTools(group, view, arranged) {
+  const order = make("select", {}, ...Object.entries(CLASS_ORDERS).map(([value, name]) => new Option(name, value))),
+    reverse = make("button", { ariaPressed: "false" }, "reverse"),
+    wanted = make("input", { type: "search", placeholder: "part of a name" }),
+    whole = make("button", {}),
+    found = make("span", { className: "found", role: "status" });
+  const count = () => {
+    const number = classesInOrder(group, view).length,
+      all = group.actions.length,
+      seen = view.isWhole ? number : Math.min(number, FIRST_CLASSES);
+    found.textContent = seen < all ? `${seen} of ${all} classes` : "";
+    whole.hidden = number <= FIRST_CLASSES;
+    whole.textContent = view.isWhole ? `show the first ${FIRST_CLASSES}` : `show all ${number}`;
+  };
+  const change = (changes) => {
+    Object.assign(view, changes);
+    order.value = view.key;
+    reverse.setAttribute("aria-pressed", view.isReversed);
+    count();
+    arranged();
+  };
+  // A column again is the other direction.
+  const arrange = (key, run) =>
+    change({ key, run, isReversed: view.key === key && view.run === run ? !view.isReversed : false });
+  order.onchange = () => change({ key: order.value, run: null, isReversed: false });
+  reverse.onclick = () => change({ isReversed: !view.isReversed });
+  wanted.oninput = () => change({ wanted: wanted.value });
+  whole.onclick = () => change({ isWhole: !view.isWhole });
+  count();
+  const place = make("div", { className: "tools" }, make("label", {}, "Order ", order), reverse, make("label", {}, "Find ", wanted), whole, found);
+  return { place, count, arrange };
+}
+
+// A row for each class, with columns that put the classes in order.
+function classTable(group, view, names, arrange) {
+  const runs = shownRuns(group),
+    figures = [["error", "error", fraction], ["right", "frames right, %", percent], ["f1", "F1 of frames, %", percent]];
+  const columns = [["class", "name", null], ["frames", "frames", null]].concat(
+    runs.flatMap((run) => figures.map(([key, head]) => [head, key, run])),
+  );
+  const heads = columns.map(([text, key, run], index) => {
+    const isChosen = view.key === key && view.run === run,
+      isRising = RISING.includes(key) !== view.isReversed,
+      button = make("button", { onclick: () => arrange(key, run) }, text + (isChosen ? (isRising ? " ▲" : " ▼") : ""));
+    button.dataset.column = index;
+    const head = make("th", { scope: "col" }, button);
+    if (isChosen) head.setAttribute("aria-sort", isRising ? "ascending" : "descending");
+    return head;
+  });
+  const first = classFigures(group, runs[0] ?? group.runs[0]);
+  const rows = names.map((name) =>
+    row([
+      cell(name),
+      cell(String(first.get(name).frames)),
+      ...runs.flatMap((run) => {
+        const own = classFigures(group, run).get(name);
+        return figures.map(([key, , write]) => figureCell(own[key], key === "error" ? own.interval : null, write));
+      }),
+    ]),
+  );
+  const made = table([], rows),
+    head = made.querySelector("thead");
+  made.querySelector("table").className = "sorted";
+  head.replaceChildren(
+    row([make("td", { colSpan: 2 }), ...runs.map((run) => make("th", { colSpan: 3, scope: "colgroup" }, run.name))]),
+    make("tr", {}, ...heads),
+  );
+  return made;
 }
 
 // Errors by class of a run. A run that reports no progress gets those of a look-up, only for their class names.
@@ -48,9 +190,8 @@ function classTraces(group, run, index, count, names) {
   const values = names.map((name) => (own ? own.per_class[name] : null)),
     lookup = bestLookup(run, "macro"),
     bars = names.map((name) => (lookup ? lookup.per_class[name] : null));
-  const ids = names.map((name) => group.class_names.indexOf(name)),
-    frames = ids.map((id) => run.confusion[id].reduce((a, b) => a + b, 0));
-  const right = ids.map((id, i) => (frames[i] ? (100 * run.confusion[id][id]) / frames[i] : null));
+  const found = names.map((name) => classFigures(group, run).get(name)),
+    right = found.map((one) => one.right);
   return [
     lookupBars(
       index,
@@ -72,147 +213,8 @@ function classTraces(group, run, index, count, names) {
       count,
       right,
       [],
-      names.map((name, i) => `${hoverText(run, name, right[i], null, percent)} % of ${frames[i]} frames`),
+      names.map((name, i) => `${hoverText(run, name, right[i], null, percent)} % of ${found[i].frames} frames`),
       { xaxis: "x2" },
     ),
-  ];
-}
-
-function lengths(group) {
-  const draw = (figure, title, write, top) => () => [
-    shownRuns(group).map((run) => {
-      const { segments, frames, [figure]: values } = run.lengths;
-      return {
-        type: "scatter",
-        mode: "lines+markers",
-        x: DATA.length_bins,
-        y: values,
-        connectgaps: false,
-        hovertemplate: "%{text}<extra></extra>",
-        text: values.map(
-          (value, i) =>
-            `${hoverText(run, `segments of ${DATA.length_bins[i]} frames`, value, null, write)}` +
-            `<br>${segments[i]} segments, ${frames[i]} frames`,
-        ),
-        line: { color: run.colour, width: 1.6, dash: run.dash },
-        marker: { color: run.colour, symbol: run.symbol, size: 8 },
-      };
-    }),
-    layout(320, {
-      xaxis: axis("frames of the true segment", {
-        type: "category",
-        categoryorder: "array",
-        categoryarray: DATA.length_bins,
-        range: [-0.3, DATA.length_bins.length - 0.7],
-      }),
-      yaxis: axis(title, top ? { range: [0, top] } : { rangemode: "tozero" }),
-    }),
-  ];
-  const counts = group.runs[0].lengths.segments.map((count, i) => `${DATA.length_bins[i]}: ${count}`).join(", ");
-  return [
-    section(
-      "Segment lengths",
-      "Frames of actions, pooled by the length of their true segment. " +
-        `Number of true segments by their length in frames: ${counts}.`,
-      make(
-        "div",
-        { className: "pair" },
-        addPlot(group, () => 320, draw("error", "progress error", fraction)),
-        addPlot(group, () => 320, draw("acc", "frames predicted correctly, percent", percent, 102)),
-      ),
-    ),
-  ];
-}
-
-function confusion(group) {
-  const beside = group.class_names.length <= MANY_CLASSES && group.runs.length > 1 ? [0, group.runs.length - 1] : [0];
-  const parts = beside.map((first) => {
-    const chosen = { run: group.runs[first] },
-      box = addPlot(
-        group,
-        () => confusionHeight(group),
-        () => drawConfusion(group, chosen.run),
-      );
-    const list = chooser(
-      group,
-      "Run",
-      group.runs.map((run, index) => [index, run.name]),
-      (index) => {
-        chosen.run = group.runs[index];
-      },
-    );
-    list.firstElementChild.value = first;
-    return make("div", {}, ...(group.runs.length > 1 ? [list] : []), box);
-  });
-  return [
-    section(
-      "Confusion matrix",
-      "Percent of the frames of each true class (row); counts on hover.",
-      make("div", { className: beside.length > 1 ? "pair" : "" }, ...parts),
-    ),
-  ];
-}
-
-const MANY_CLASSES = 30;
-const confusionHeight = (group) =>
-  Math.min(Math.max(360, 150 + (group.class_names.length > MANY_CLASSES ? 14 : 26) * group.class_names.length), 1700);
-
-function drawConfusion(group, run) {
-  const names = group.class_names.map((name) => plain(short(name, 22))),
-    rows = run.confusion,
-    totals = rows.map((one) => one.reduce((a, b) => a + b, 0));
-  const shares = rows.map((one, label) =>
-    one.map((frames) => (totals[label] ? (100 * frames) / totals[label] : null)),
-  );
-  const texts = rows.map((one, label) =>
-    one.map(
-      (frames, taken) =>
-        `<b>${plain(run.name)}</b><br>true: ${plain(group.class_names[label])}` +
-        `<br>predicted: ${plain(group.class_names[taken])}` +
-        `<br>${frames} of ${totals[label]} frames (${percent(shares[label][taken])} %)`,
-    ),
-  );
-  const many = names.length > MANY_CLASSES,
-    gap = names.length > 60 ? 0 : 1;
-  const ticks = {
-    tickvals: names.map((_, index) => index),
-    ticktext: names,
-    tickfont: { size: many ? 9 : 11 },
-    showgrid: false,
-    ...SPACED,
-  };
-  const numbers = many
-    ? {}
-    : {
-        text: shares.map((one) => one.map((share) => (share >= 0.5 ? share.toFixed(0) : ""))),
-        texttemplate: "%{text}",
-        textfont: { size: 10 },
-      };
-  const scale = { title: { text: "percent of the true class", side: "right" }, thickness: 12, len: 1 };
-  return [
-    [
-      {
-        type: "heatmap",
-        z: shares,
-        zmin: 0,
-        zmax: 100,
-        hovertext: texts,
-        hovertemplate: "%{hovertext}<extra></extra>",
-        xgap: gap,
-        ygap: gap,
-        ...numbers,
-        colorscale: [
-          [0, themed("stripe")],
-          [0.25, "#bcd7eb"],
-          [0.6, "#4f97c9"],
-          [1, "#08306b"],
-        ],
-        colorbar: scale,
-      },
-    ],
-    layout(confusionHeight(group), {
-      xaxis: axis("predicted class", { ...ticks, tickangle: many ? -90 : -45 }),
-      yaxis: axis("true class", { ...ticks, autorange: "reversed" }),
-    }),
   ];
 }

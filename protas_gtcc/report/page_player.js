@@ -73,7 +73,7 @@ function makePlayer(group, number, box) {
     player.shows = made.map(([, show]) => show);
     showNow(player);
   };
-  return { place, timeline, redraw, drawn: () => placeCursor(player) };
+  return { player, place, timeline, redraw, drawn: () => placeCursor(player) };
 }
 
 function watchElement(player) {

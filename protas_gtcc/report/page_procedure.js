@@ -36,6 +36,7 @@ function procedureScores(group) {
       "Procedures",
       text,
       remade(group, () => (rows().length ? table(heads, rows()) : nothing())),
+      ...meanings(heads),
     ),
   ];
 }

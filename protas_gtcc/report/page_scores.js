@@ -14,10 +14,10 @@ const bands = (count) =>
     line: { width: 0 },
     layer: "below",
   }));
-const rowAxis = (names) =>
+const rowAxis = (names, letters = 30) =>
   axis("", {
     tickvals: names.map((_, index) => index),
-    ticktext: names.map((name) => plain(short(name))),
+    ticktext: names.map((name) => plain(short(name, letters))),
     range: [names.length - 0.5, -0.5],
     showgrid: false,
     fixedrange: true,
@@ -72,7 +72,12 @@ function scorePlots(group) {
     const runs = shownRuns(group);
     return [
       runs.flatMap((run, index) => one(run, index, runs.length)),
-      layout(height(), { xaxis: axis(title, extra), yaxis: rowAxis(rows), shapes: bands(rows.length) }),
+      layout(height(), {
+        margin: { l: 40 + 6.2 * Math.max(...rows.map((name) => Math.min(name.length, 30))), r: 16, t: 12, b: 44 },
+        xaxis: axis(title, { ...extra, automargin: false }),
+        yaxis: { ...rowAxis(rows), automargin: false },
+        shapes: bands(rows.length),
+      }),
     ];
   };
   const segmentation = (run, index, count) => {

@@ -39,70 +39,116 @@ function inOrder(group, order) {
   return numbers.sort((a, b) => keys[order](a) - keys[order](b) || (order === "informative" ? a - b : byName(a, b)));
 }
 
-// What chooses the videos that are shown, and their order; `parts` are their elements.
+// The parts of videos, made when they are first listed: of thousands, most are never seen.
+function makeParts(group) {
+  const made = new Map();
+  return {
+    made,
+    isOpen: group.videos.length <= MANY_VIDEOS,
+    of(number) {
+      if (!made.has(number)) made.set(number, videoPart(group, number, this.isOpen));
+      return made.get(number);
+    },
+    openAll(isOpen) {
+      this.isOpen = isOpen;
+      for (const part of made.values()) part.open = isOpen;
+    },
+  };
+}
+
+// What chooses the videos that are shown, and their order; `list` holds them, and more as its end comes into view.
 function videoTools(group, parts, list) {
   const order = make("select", {}, ...Object.entries(ORDERS).map(([value, name]) => new Option(name, value))),
     wanted = make("input", { type: "search", placeholder: "part of a name" }),
-    count = make("span", { className: "found" });
+    count = make("span", { className: "found", role: "status" }),
+    more = make("button", { className: "more" }),
+    names = group.videos.map((video) => video.name.toLowerCase());
+  let kept = [],
+    reasons = new Map();
+  const add = (upTo) => {
+    const number = list.querySelectorAll(":scope > .video").length,
+      added = kept.slice(number, upTo).map((one) => parts.of(one));
+    for (const [index, part] of added.entries())
+      part.querySelector(".reason").textContent = reasonOf(reasons.get(kept[number + index]));
+    more.before(...added);
+    const left = kept.length - number - added.length;
+    more.hidden = !left;
+    more.textContent = `show ${Math.min(left, LISTED_AT_ONCE)} more of ${left}`;
+  };
   const arrange = () => {
     const run = shownRuns(group)[0] ?? group.runs[0],
-      reasons = order.value === "informative" ? informative(group, run) : new Map(),
-      kept = inOrder(group, order.value).filter((number) =>
-        group.videos[number].name.toLowerCase().includes(wanted.value.toLowerCase()),
-      );
-    for (const [number, part] of parts.entries())
-      part.querySelector(".reason").textContent = reasons.has(number) ? `${reasons.get(number).join(", ")} · ` : "";
-    list.replaceChildren(...kept.map((number) => parts[number]));
-    count.textContent = kept.length < parts.length ? `${kept.length} of ${counted(parts, "video")}` : "";
+      text = wanted.value.toLowerCase();
+    reasons = order.value === "informative" ? informative(group, run) : new Map();
+    kept = inOrder(group, order.value).filter((number) => names[number].includes(text));
+    list.replaceChildren(more);
+    add(LISTED_AT_ONCE);
+    count.textContent = kept.length < names.length ? `${kept.length} of ${counted(names, "video")}` : "";
   };
+  more.onclick = () => {
+    const first = list.querySelectorAll(":scope > .video").length;
+    add(first + LISTED_AT_ONCE);
+    list.children[first].firstChild.focus();
+  };
+  // Whoever scrolls to the end sees more without a click.
+  new IntersectionObserver(([entry]) => entry.isIntersecting && add(list.children.length - 1 + LISTED_AT_ONCE)).observe(more);
   order.onchange = arrange;
   wanted.oninput = arrange;
-  const every = (open) => () => {
-    for (const details of parts) details.open = open;
-  };
-  group.tables.push(arrange);
+  group.tables.push(() => {
+    // By name and by length, all runs have the same order.
+    if (!["name", "length"].includes(order.value)) arrange();
+  });
   arrange();
   return make(
     "nav",
-    {},
+    { ariaLabel: "Test videos" },
     make("label", {}, "Order ", order),
     make("label", {}, "Find ", wanted),
-    make("button", { onclick: every(true) }, "open all"),
-    make("button", { onclick: every(false) }, "close all"),
+    make("button", { onclick: () => parts.openAll(true) }, "open all"),
+    make("button", { onclick: () => parts.openAll(false) }, "close all"),
     count,
   );
 }
 
-function videoPart(group, number) {
+const LISTED_AT_ONCE = 100;
+const reasonOf = (found) => (found ? `${found.join(", ")} · ` : "");
+
+function videoPart(group, number, isOpen) {
   const video = group.videos[number],
-    details = make("details", { className: "video", open: group.videos.length <= MANY_VIDEOS }),
-    box = addPlot(
-      group,
-      () => videoHeight(group),
-      () => {
-        player?.redraw();
-        return drawVideo(group, number);
-      },
-      () => player?.drawn(),
-    ),
-    player = video.file ? makePlayer(group, number, box) : null,
+    details = make("details", { className: "video", open: isOpen }),
     figures = make("span", {});
   const remake = () => {
     figures.textContent = videoSummary(group, number);
   };
   group.tables.push(remake);
   remake();
-  details.append(
-    make("summary", {}, video.name + " ", make("span", { className: "reason" }), figures),
-    ...(player ? [player.place, player.timeline] : [box]),
-    ...group.runs.flatMap((run) => procedureOf(group, run, number)),
-  );
+  details.append(make("summary", {}, video.name + " ", make("span", { className: "reason" }), figures));
+  // What is inside is made when it is first opened.
+  const fill = () => {
+    if (!details.open || details.children.length > 1) return;
+    const box = addPlot(
+        group,
+        () => videoHeight(group),
+        () => {
+          played?.redraw();
+          return drawVideo(group, number);
+        },
+        () => played?.drawn(),
+      ),
+      played = video.file ? makePlayer(group, number, box) : null;
+    plots.get(box).timeline = { group, number, player: played?.player };
+    details.append(
+      ...(played ? [played.place, played.timeline] : [box]),
+      ...group.runs.flatMap((run) => procedureOf(group, run, number)),
+    );
+  };
+  details.ontoggle = fill;
+  fill();
   return details;
 }
 
 function videos(group) {
-  const parts = group.videos.map((_, number) => videoPart(group, number)),
-    list = make("div", {});
+  const list = make("div", {}),
+    tools = videoTools(group, makeParts(group), list);
   return [
     section(
       "Test videos",
@@ -112,7 +158,7 @@ function videos(group) {
       ...withoutFile(group),
       ...procedureText(group),
       classList(group),
-      videoTools(group, parts, list),
+      tools,
       list,
     ),
   ];

@@ -154,7 +154,7 @@ function videoLayout(group, video, runs) {
     split = CURVES / inner;
   const names = [
     "<b>true</b>",
-    ...runs.map((run) => `<span style="color:${run.colour}">${plain(short(run.name, 28))}</span>`),
+    ...runs.map((run) => `<span style="color:${run.colour}">${plain(short(run.name, nameLetters()))}</span>`),
   ];
   return layout(height, {
     hovermode: "x unified",
@@ -168,6 +168,7 @@ function videoLayout(group, video, runs) {
     xaxis: axis("seconds", {
       range: [0, video.num_frames / group.fps],
       anchor: "y2",
+      automargin: false,
       showspikes: true,
       spikemode: "across",
       spikethickness: 1,
@@ -198,8 +199,9 @@ function videoLayout(group, video, runs) {
 }
 
 const videoHeight = (group) => 50 + CURVES + 14 + (shownRuns(group).length + 1) * BAR;
+const nameLetters = () => (NARROW.matches ? 12 : 28);
 const labelWidth = (group) =>
-  Math.min(210, 24 + 6.4 * Math.max(8, ...group.runs.map((run) => Math.min(28, run.name.length))));
+  Math.min(210, 24 + 6.4 * Math.max(8, ...group.runs.map((run) => Math.min(nameLetters(), run.name.length))));
 
 function videoSummary(group, number) {
   const runs = shownRuns(group),

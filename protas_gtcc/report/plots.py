@@ -4,6 +4,7 @@ process.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -14,6 +15,9 @@ from protas_gtcc.report.canvas import COMPRESSION
 from protas_gtcc.storage.atomic import replace_when_whole
 
 DOTS_PER_INCH = 110
+SUMMARIES = ("videos", "per_class", "by_length", "by_tenth", "online")
+"""Names of the pictures in plots/ that are not of one video."""
+OF_VIDEO = " (video)"
 
 
 def tidy(axis: Axes) -> None:
@@ -29,3 +33,18 @@ def save(figure: Figure, path: Path | str) -> None:
         # Not `savefig`, which draws the figure twice: once for the layout.
         canvas = FigureCanvasAgg(figure)
         canvas.print_png(temporary, pil_kwargs={"compress_level": COMPRESSION})  # type: ignore[no-untyped-call]
+
+
+def picture_names(videos: Sequence[str]) -> dict[str, str]:
+    """File names of the pictures of videos in plots/: `<video>.png`, but where another picture has that name.
+
+    Names that differ by upper and lower case alone are one on some systems.
+    """
+    taken, found = {name.casefold() for name in (*SUMMARIES, *videos)}, {}
+    for video in videos:
+        name = video
+        while name.casefold() in (SUMMARIES if name == video else taken):
+            name += OF_VIDEO
+        taken.add(name.casefold())
+        found[video] = f"{name}.png"
+    return found

@@ -40,6 +40,8 @@ class KnownVideo(NamedTuple):
     """Whether mistakes and missing steps are."""
     task_steps: Collection[int]
     """Class ids of the steps that its task is known to have."""
+    person: str = ""
+    """"" where unknown."""
 
 
 class KnownVideos:
@@ -51,7 +53,8 @@ class KnownVideos:
     def of(self, video: str) -> KnownVideo:
         """What is known of a video."""
         steps = self._steps_by_task.get(self._dataset.attribute(video, "task"), ())
-        return KnownVideo(read_truth(self._dataset, video), self._dataset.track(video) is not None, steps)
+        is_annotated, person = self._dataset.track(video) is not None, self._dataset.attribute(video, "subject")
+        return KnownVideo(read_truth(self._dataset, video), is_annotated, steps, person)
 
     @cached_property
     def _steps_by_task(self) -> dict[str, set[int]]:

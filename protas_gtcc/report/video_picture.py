@@ -29,6 +29,7 @@ from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.procedure.tables import steps_of
 from protas_gtcc.report.canvas import LARGE, Canvas
 from protas_gtcc.report.colours import ClassLook, class_looks, shorten
+from protas_gtcc.report.figures import form
 from protas_gtcc.report.picture_parts import (
     LEFT,
     TICKS,
@@ -52,6 +53,7 @@ PLOT, LOW_PLOT = 240, 130
 SEGMENTS_OF_ROW, MOST_ROWS = 26, 6
 MOST_MARKS = 6
 BLUE = "#0072B2"
+TWO_DIGITS = form("z.2f")
 
 
 class _Bar(NamedTuple):
@@ -60,18 +62,30 @@ class _Bar(NamedTuple):
 
 
 def plot_video(
-    path: Path | str, video: str, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo
+    path: Path | str,
+    video: str,
+    labels: np.ndarray | None,
+    prediction: Prediction,
+    info: PredictionInfo,
+    skill: float | None = None,
 ) -> None:
     """Write the picture of one video, PNG; the rest is as in `draw_video`."""
-    draw_video(video, labels, prediction, info).save(path)
+    draw_video(video, labels, prediction, info, skill).save(path)
 
 
-def draw_video(video: str, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo) -> Canvas:
+def draw_video(
+    video: str,
+    labels: np.ndarray | None,
+    prediction: Prediction,
+    info: PredictionInfo,
+    skill: float | None = None,
+) -> Canvas:
     """The picture of one video: true and predicted segments as bars over true and reported progress.
 
     `labels` are the true class ids `[T]`, None where they are unknown. Bars have the names of their actions, or class
     ids where a name does not fit; below are the classes that occur. For a prediction with a procedure, also the
-    likeliest next step, and the time left.
+    likeliest next step, and the time left. The title has the share of frames that are right and `skill`; without it,
+    the error of progress.
     """
     looks, procedure = class_looks(info), prediction.procedure
     bars = [] if labels is None else [_Bar("true", labels)]
@@ -86,7 +100,7 @@ def draw_video(video: str, labels: np.ndarray | None, prediction: Prediction, in
     names = {label: f"{label} {shorten(info.class_names[label])}" for label in classes}
     bottom = TITLE + SIGNS + len(rows) * row_height + (0 if left is None else SIGNS + left.height + FOOT)
     canvas = Canvas(WIDTH, bottom + name_classes(None, WIDTH, 0, names, looks))
-    canvas.text(LEFT, TITLE / 2, _title(video, labels, prediction, info), LARGE, "lm")
+    canvas.text(LEFT, TITLE / 2, _title(video, labels, prediction, info, skill), LARGE, "lm")
     draw_signs(canvas, TITLE + SIGNS // 2, progress)
     for number, stretch in enumerate(rows):
         top = TITLE + SIGNS + number * row_height
@@ -104,13 +118,17 @@ def draw_video(video: str, labels: np.ndarray | None, prediction: Prediction, in
     return canvas
 
 
-def _title(video: str, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo) -> str:
-    """What is seen: the share of frames that are right, and the error of progress in actions beside that of 0.5."""
+def _title(
+    video: str, labels: np.ndarray | None, prediction: Prediction, info: PredictionInfo, skill: float | None
+) -> str:
+    """What is seen: the share of frames that are right, and skill; else the error in actions beside that of 0.5."""
     note = info.simulated_note(labels is not None)
     named = f"{video}{note and ', '}{note}"
     if labels is None:
         return named
-    found = f"{named}: {np.mean(labels == prediction.labels):.0%} of frames right"
+    found = f"{named}: {100 * np.mean(labels == prediction.labels):.0f} % of frames right"
+    if skill is not None:
+        return f"{found}, skill {TWO_DIGITS(skill)}"
     is_action = ~np.isin(labels, info.background)
     if not is_action.any() or not prediction.reported.any():
         return found

@@ -45,7 +45,7 @@ def plot_sheet(path: Path | str, videos: Iterable[SheetVideo], info: PredictionI
     canvas.text(BARS_LEFT, TITLE / 2, f"{info.simulated_note(True)} {title}".strip(), LARGE, "lm")
     for number, video in enumerate(in_order):
         top = TITLE + number * each
-        text = f"{video.name}: {video.accuracy:.0%} of frames right"
+        text = f"{video.name}: {100 * video.accuracy:.0f} % of frames right"
         canvas.text(BARS_LEFT, top + NAMES / 2, text, MEDIUM, "lm")
         top += NAMES
         for labels in (video.labels, video.predicted):

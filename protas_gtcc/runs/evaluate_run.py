@@ -12,10 +12,12 @@ from protas_gtcc.errors import InputError, listed, plain, plural
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.metrics.evaluation import Evaluation, evaluate_prediction_files, save_evaluation
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
+from protas_gtcc.metrics.video_skill import VideoSkill, video_skill
 from protas_gtcc.network.checkpoint import ModelFacts
 from protas_gtcc.predictions import JoinedSet, Prediction, PredictionInfo
 from protas_gtcc.report.detail_files import save_detail_tables
 from protas_gtcc.report.detail_plots import plot_details
+from protas_gtcc.report.plots import picture_names
 from protas_gtcc.report.video_picture import plot_video
 from protas_gtcc.report.video_sheet import SheetVideo, plot_sheet
 from protas_gtcc.runs.known_procedures import scorer_of
@@ -70,7 +72,9 @@ def evaluate_run(
     save_detail_tables(evaluation.metrics, results.tables)
     if max_pictures:
         plot_details(results.plots, evaluation.metrics)
-        _draw_pictures(results, dataset, _watched(videos[:max_pictures], "draw", on_progress))
+        skill = video_skill(dataset, dataset.part(split, "train"), evaluation.metrics)
+        names = picture_names(videos[:max_pictures])
+        _draw_pictures(results, dataset, _watched([*names], "draw", on_progress), names, skill)
     # Last: where it stands, the evaluation is whole.
     save_evaluation(evaluation, results.path)
     return evaluation
@@ -155,15 +159,21 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
         yield f"the model was trained at {plain(model.facts.fps)} frames a second, {here}"
 
 
-def _draw_pictures(run: RunDirectory, dataset: Dataset, videos: Iterable[str]) -> None:
-    """Draw each of these videos with its predictions, and all on one sheet, into the run's plots/."""
+def _draw_pictures(
+    run: RunDirectory, dataset: Dataset, videos: Iterable[str], names: Mapping[str, str], skill: VideoSkill | None
+) -> None:
+    """Draw each of these videos with its predictions, and all on one sheet, into the run's plots/.
+
+    `names` are those of their files.
+    """
     files = open_predictions(run.predictions)
     own = dataset.info
     info = PredictionInfo(own.class_names, own.background, own.fps, own.simulated, class_colours=own.class_colours)
     drawn = []
     for video in videos:
         labels, prediction = dataset.labels(video), files.read(video)
-        plot_video(run.plots / f"{video}.png", video, labels, prediction, info)
+        own_skill = None if skill is None else skill.of(labels, prediction.reported)
+        plot_video(run.plots / names[video], video, labels, prediction, info, own_skill)
         drawn.append(SheetVideo(video, labels, prediction.labels))
     plot_sheet(run.plots / "videos.png", drawn, info)
 

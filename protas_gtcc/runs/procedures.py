@@ -165,8 +165,9 @@ def score(tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str
     """All figures over the tests together, such as those of several seeds, with those of look-ups.
 
     There are no look-ups if no training video is in the dataset. `alarms_at` has alarms by budget, for each reason
-    alone and for all of them; None for a budget that the held-out recordings are too few for. A test of several seeds
-    has each video as often. Raises `InputError` as `Test.follow`, and for runs that do not know the same tasks.
+    alone and for all of them; None for a budget that the held-out recordings are too few for. `thresholds` there are
+    means over the tests, None if one is never reached. A test of several seeds has each video as often. Raises
+    `InputError` as `Test.follow`, and for runs that do not know the same tasks.
     """
     first, info = tests[0], tests[0].dataset.info
     if any(list(test.learnt.tasks.names) != list(first.learnt.tasks.names) for test in tests):
@@ -192,7 +193,10 @@ def score(tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str
     figures = score_procedures(followed(), info.fps, lookups)
     for name in ("alarms", "alarms_by_tag"):  # none were raised there; `alarms_at` has them
         del figures[name], figures["intervals"][name]
-    found = {key: score_alarms(events, info.fps) for key, events in raised.items()}
+    found = {
+        key: score_alarms(events, info.fps) | {"thresholds": _thresholds(alarms, key[0], dict(wanted)[key[1]])}
+        for key, events in raised.items()
+    }
     number, hours = alarms[0].size
     held_out = {
         "num_normal": int(number),
@@ -207,4 +211,13 @@ def score(tests: Sequence[Test], budgets: Sequence[float] = BUDGETS) -> dict[str
         "num_runs": len(tests),
         "alarms_at": {f"{budget:g}": {name: found.get((budget, name)) for name, _ in wanted} for budget in budgets},
         "held_out": held_out,
+    }
+
+
+def _thresholds(alarms: Sequence[FalseAlarms], budget: float, reasons: Sequence[Reason]) -> dict[str, float | None]:
+    """What the confidence of an alarm must be above, by reason; the mean over tests, None if one is never reached."""
+    each = np.array([one.thresholds(budget, reasons) for one in alarms])
+    return {
+        reason: None if (own := each[:, REASONS.index(reason)]).max() >= NEVER else float(own.mean())
+        for reason in reasons
     }

@@ -1,0 +1,47 @@
+// Plots by the length of the true segments.
+
+function lengths(group) {
+  const draw = (figure, title, write, top) => () => [
+    shownRuns(group).map((run) => {
+      const { segments, frames, [figure]: values } = run.lengths;
+      return {
+        type: "scatter",
+        mode: "lines+markers",
+        x: DATA.length_bins,
+        y: values,
+        connectgaps: false,
+        hovertemplate: "%{text}<extra></extra>",
+        text: values.map(
+          (value, i) =>
+            `${hoverText(run, `segments of ${DATA.length_bins[i]} frames`, value, null, write)}` +
+            `<br>${segments[i]} segments, ${frames[i]} frames`,
+        ),
+        line: { color: run.colour, width: 1.6, dash: run.dash },
+        marker: { color: run.colour, symbol: run.symbol, size: 8 },
+      };
+    }),
+    layout(320, {
+      xaxis: axis("frames of the true segment", {
+        type: "category",
+        categoryorder: "array",
+        categoryarray: DATA.length_bins,
+        range: [-0.3, DATA.length_bins.length - 0.7],
+      }),
+      yaxis: axis(title, top ? { range: [0, top] } : { rangemode: "tozero" }),
+    }),
+  ];
+  const counts = group.runs[0].lengths.segments.map((count, i) => `${DATA.length_bins[i]}: ${count}`).join(", ");
+  return [
+    section(
+      "Segment lengths",
+      "Frames of actions, pooled by the length of their true segment. " +
+        `Number of true segments by their length in frames: ${counts}.`,
+      make(
+        "div",
+        { className: "pair" },
+        addPlot(group, () => 320, draw("error", "progress error", fraction)),
+        addPlot(group, () => 320, draw("acc", "frames predicted correctly, percent", percent, 102)),
+      ),
+    ),
+  ];
+}

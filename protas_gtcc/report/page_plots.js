@@ -1,0 +1,90 @@
+// Plots, which are drawn when they come into view: one at a time, the nearest to the middle of the window first, so that
+// the page answers in between.
+
+// draw() returns traces and layout for the runs that are shown; height() is known before the plot is drawn; drawn() is
+// called after each drawing, also where it was zoomed.
+const plots = new Map();
+const waiting = new Set();
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) {
+      const plot = plots.get(entry.target);
+      plot.inView = entry.isIntersecting;
+      if (plot.inView) waiting.add(plot);
+      else waiting.delete(plot);
+    }
+    drawNearest();
+  },
+  { rootMargin: "400px" },
+);
+
+function addPlot(group, height, draw, drawn = () => {}) {
+  const box = make("div", { className: "plot" }),
+    plot = { box, group, height, draw, drawn, inView: false, stamp: -1 };
+  box.style.height = height() + "px";
+  plots.set(box, plot);
+  watcher.observe(box);
+  return box;
+}
+
+let isNextPlanned = false;
+function drawNearest() {
+  const middle = ({ box }) => {
+    const { top, bottom } = box.getBoundingClientRect();
+    return Math.abs((top + bottom) / 2 - innerHeight / 2);
+  };
+  for (const plot of waiting) if (plot.stamp === plot.group.stamp) waiting.delete(plot);
+  if (!waiting.size || isNextPlanned) return;
+  const nearest = [...waiting].map((plot) => [middle(plot), plot]).sort(([one], [other]) => one - other)[0][1];
+  waiting.delete(nearest);
+  refresh(nearest);
+  isNextPlanned = true;
+  requestAnimationFrame(() =>
+    setTimeout(() => {
+      isNextPlanned = false;
+      drawNearest();
+    }),
+  );
+}
+
+function refresh(plot) {
+  if (plot.stamp === plot.group.stamp) return;
+  plot.stamp = plot.group.stamp;
+  plot.box.style.height = plot.height() + "px";
+  const drawn = plot.draw();
+  if (!drawn) return; // it is drawn already, without plotly
+  const [traces, where] = drawn,
+    isNew = !plot.box.data;
+  Plotly.react(plot.box, traces, where, CONFIG).then(plot.drawn);
+  if (isNew) plot.box.on("plotly_afterplot", plot.drawn);
+  plot.whole = where.xaxis.range ?? plot.box._fullLayout.xaxis.range.slice();
+  plot.at = plot.point = null;
+  listenToKeys(plot);
+}
+
+// Update everything that depends on the runs that are shown: tables at once, plots when they are in view.
+function changed(group) {
+  const held = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("summary, .plot, section"),
+    before = held?.getBoundingClientRect().top;
+  group.stamp += 1;
+  for (const remake of group.tables) remake();
+  // First all that is read, then all that is written: else each reading would lay the page out again.
+  const own = [...plots.values()].filter((plot) => plot.group === group),
+    heights = own.map((plot) => plot.height() + "px");
+  for (const [index, plot] of own.entries()) {
+    if (plot.box.style.height !== heights[index]) plot.box.style.height = heights[index];
+    if (plot.inView) waiting.add(plot);
+  }
+  drawNearest();
+  // Keep the middle of the window in place, whatever grew or shrank above it.
+  if (held?.isConnected) scrollBy(0, held.getBoundingClientRect().top - before);
+}
+
+// Draw a plot again whose content is another one.
+function redraw(box) {
+  const plot = plots.get(box);
+  plot.stamp = -1;
+  box.style.height = plot.height() + "px";
+  if (plot.inView) waiting.add(plot);
+  drawNearest();
+}
