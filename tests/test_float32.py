@@ -1,6 +1,7 @@
 """Convolutions are in full float32 within, and as they were before after it, also where threads overlap."""
 
 import threading
+from typing import Any
 
 import torch
 
@@ -8,7 +9,7 @@ from protas_gtcc.network.float32 import full_float32
 
 
 def now() -> tuple[str, str]:
-    cudnn = torch.backends.cudnn
+    cudnn: Any = torch.backends.cudnn
     return cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision
 
 

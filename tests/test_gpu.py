@@ -38,7 +38,7 @@ def on_gpu(model: TrainedModel) -> TrainedModel:
     return TrainedModel(model.network, model.facts, "cuda")
 
 
-def trained_on(device: str, folder: Any, config: RunConfig) -> tuple[pd.DataFrame, RunDirectory]:
+def trained_on(device: Any, folder: Any, config: RunConfig) -> tuple[pd.DataFrame, RunDirectory]:
     """The log of a run without dropout, whose random numbers differ between devices, and the run."""
     model = dataclasses.replace(config.model, dropout=0.0, feature_dropout=0.0)
     config = dataclasses.replace(config, model=model, training=dataclasses.replace(config.training, device=device))
@@ -108,8 +108,8 @@ def test_a_killed_run_on_the_gpu_resumes_to_what_an_uninterrupted_run_gives(prec
     process.wait()
     assert 3 <= len(pd.read_csv(broken.log)) < 30, "the run was killed on its way"
     train(config, Dataset(config.dataset), broken, resume=True)
-    logs = [pd.read_csv(run.log).drop(columns=["seconds", "frames_per_second"]) for run in (whole, broken)]
-    pd.testing.assert_frame_equal(*logs, rtol=1e-5)
+    one, other = (pd.read_csv(run.log).drop(columns=["seconds", "frames_per_second"]) for run in (whole, broken))
+    pd.testing.assert_frame_equal(one, other, rtol=1e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
