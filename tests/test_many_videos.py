@@ -13,8 +13,6 @@ import pytest
 from protas_gtcc.cli.shared import video_jobs
 from protas_gtcc.cli.shared.inputs import find_inputs
 from protas_gtcc.errors import InputError
-from protas_gtcc.live.row_sources import info_of
-from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.storage import atomic
 from protas_gtcc.storage.atomic import write_text
@@ -134,15 +132,3 @@ def test_without_pyarrow_the_table_is_refused_before_anything_is_predicted(tmp_p
     assert exit_code("predict", tmp_path / "model.safetensors", tmp_path / "a.npy", *words) == 1
     assert "segments.parquet needs the package pyarrow" in capsys.readouterr().err
     assert not (tmp_path / "out" / "predictions.h5").exists()
-
-
-def test_a_file_with_the_predictions_of_one_short_video_is_small(tmp_path):
-    model = make_model()
-    info, prediction = info_of(model, 1.0), model.predict(video(40))
-    write_predictions(tmp_path / "one.h5", [("tea", prediction)], info)
-    write_predictions(tmp_path / "two.h5", [(name, prediction) for name in ("tea", "toast")], info)
-    sizes = [(tmp_path / name).stat().st_size for name in ("one.h5", "two.h5")]
-    assert sizes[1] - sizes[0] > 50_000
-    one, two = (open_predictions(tmp_path / name).read("tea") for name in ("one.h5", "two.h5"))
-    np.testing.assert_array_equal(one.labels, two.labels)
-    np.testing.assert_array_equal(one.reported, two.reported)
