@@ -172,6 +172,8 @@ class Command:
             for video, prediction in predictor.predictions(left, broken, skip=True):
                 if folder.draws or folder.lists:
                     folder.write_video(video, prediction, predictor)
+                else:
+                    folder.remove_tables(video)
                 yield video, prediction
 
         shards.write(predicted(), predictor.info, sources)

@@ -78,7 +78,7 @@ class PredictedFolder:
             write_segments(self.path, video, segments)
             write_procedure_file(self.path, video, procedure)
         else:
-            self._remove_tables(video)  # of earlier predictions
+            self.remove_tables(video)
         if self.draws:
             from protas_gtcc.report.video_picture import plot_video
 
@@ -91,14 +91,15 @@ class PredictedFolder:
         A person may have corrected the pre-annotations: they stay, unless they are to be removed as well.
         """
         for video in videos:
-            self._remove_tables(video)
+            self.remove_tables(video)
             (self.path / "plots" / f"{video}.png").unlink(missing_ok=True)
             if with_annotations and (self.path / "annotations").is_dir():
                 from protas_gtcc.cli.shared.pre_annotations import remove_pre_annotations
 
                 remove_pre_annotations(self.path, video)
 
-    def _remove_tables(self, video: str) -> None:
+    def remove_tables(self, video: str) -> None:
+        """Remove the tables of earlier predictions of a video."""
         for suffix in (".csv", ".segments.csv", ".procedure.json"):
             (self.path / f"{video}{suffix}").unlink(missing_ok=True)
 
