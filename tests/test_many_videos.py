@@ -114,6 +114,8 @@ def test_all_segments_are_one_parquet_table_however_they_were_predicted(tmp_path
         assert exit_code("predict", model, features, *words) == 0
     one, jobs = (parquet.read_table(tmp_path / out / "segments.parquet") for out in ("one", "jobs"))
     assert one.equals(jobs)
+    one_row_each = (parquet.read_table(tmp_path / out / "videos.parquet") for out in ("one", "jobs"))
+    assert [table.column("video").to_pylist() for table in one_row_each] == [[*"abc"]] * 2
     table = one.to_pydict()
     assert sorted(set(table["video"])) == ["a", "b", "c"]
     rows = [number for number, name in enumerate(table["video"]) if name == "b"]
@@ -121,7 +123,7 @@ def test_all_segments_are_one_parquet_table_however_they_were_predicted(tmp_path
     for column in ("start_seconds", "end_seconds", "label", "name"):
         assert [table[column][row] for row in rows] == listed[column].tolist()
     np.testing.assert_allclose([table["progress"][row] or np.nan for row in rows], listed["progress"], rtol=1e-5)
-    assert all(0 < table["confidence"][row] <= 1 for row in rows)
+    assert all(0 < table["mean_probability"][row] <= 1 for row in rows)
 
 
 def test_without_pyarrow_the_table_is_refused_before_anything_is_predicted(tmp_path, monkeypatch, capsys):

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from protas_gtcc.cli.shared.predicted_lines import Lines
     from protas_gtcc.predictions import Prediction, PredictionInfo
 
-SEGMENT_TABLE = "segments.parquet"
 SHARDS_KEPT = "interrupted; whole shards are kept: the same command goes on"
 
 
@@ -67,7 +66,8 @@ class Command:
     """Also write pre-annotations for a person to correct, in the forms of 'convert': csv, audacity, elan, boris,
     label-studio, vidat, webvtt, rttm or mstcn. They are in OUT/annotations."""
     parquet: bool = False
-    """Also write segments.parquet: the segments of all videos in one table. Needs the extra [lerobot]."""
+    """Also write segments.parquet and videos.parquet: figures of each segment, and of each video, in one table. Needs
+    the extra [lerobot]."""
     lerobot: Folder | None = None
     """LeRobotDataset whose episodes these are: their progress is written to sarm_progress.parquet too, which LeRobot's
     tools read. Without files of features, all of its episodes are predicted from its columns observation.*"""
@@ -110,7 +110,7 @@ class Command:
             if self.parquet:
                 from protas_gtcc.storage.parquet import require_parquet
 
-                require_parquet(self.out / SEGMENT_TABLE)
+                require_parquet(self.out / "segments.parquet")
             if self.work or len(inputs) > VIDEOS_A_SHARD:
                 written = self._predict_many(inputs, broken, folder, replaced)
                 self._export(folder, written, kinds, inputs)
@@ -226,15 +226,15 @@ class Command:
         return written
 
     def _export(self, folder: PredictedFolder, written: Path, kinds: list[Format], inputs: list[Input]) -> None:
-        """Write the wanted forms: of annotation tools, the table of segments, and of LeRobot."""
+        """Write the wanted forms: of annotation tools, the tables of all videos, and of LeRobot."""
         folder.write_annotations(kinds, written, inputs)
         if self.parquet:
             from protas_gtcc.metrics.prediction_files import open_predictions
-            from protas_gtcc.metrics.segment_table import write_segment_table
+            from protas_gtcc.metrics.prediction_tables import write_prediction_tables
 
             files = open_predictions(written)
             assert files.info is not None, "HDF5 files have it"
-            write_segment_table(self.out / SEGMENT_TABLE, files, files.info)
+            write_prediction_tables(self.out, files, files.info, files.video_names)
         if self.lerobot is not None:
             from protas_gtcc.cli.shared.episodes import write_episodes
 
