@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_many_videos_are_shards_that_are_read_as_one_file(measured, capsys):
 def test_a_kill_loses_one_shard_and_the_same_command_does_the_rest(measured, monkeypatch):
     done, predictions = list[str](), Predictor.predictions
 
-    def killed(*arguments: object, **named: object) -> Iterator[tuple[str, Prediction]]:
+    def killed(*arguments: Any, **named: Any) -> Iterator[tuple[str, Prediction]]:
         for name, prediction in predictions(*arguments, **named):
             if len(done) == 3:
                 raise KeyboardInterrupt

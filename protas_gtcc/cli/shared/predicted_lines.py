@@ -42,8 +42,7 @@ class Lines:
             self._shown.append(f"{one.start_seconds:10.1f}{one.end_seconds:10.1f}  {progress:>19}  {one.name}")
         if procedure is not None and shows:
             for line in _procedure(video, procedure, self._has_files):
-                indents = {"initial_indent": "  ", "subsequent_indent": "    "}
-                self._shown += wrap(line, 80, **indents, break_on_hyphens=False)
+                self._shown += wrap(line, 80, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
         self._num_segments += len(segments)
         self._num_procedures += procedure is not None
 
