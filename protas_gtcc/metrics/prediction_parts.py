@@ -23,8 +23,8 @@ from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 FORMAT = "protas_gtcc predictions index 2"
 
 
-MOST_OPEN = 16
-"""Shards that are open at a time."""
+MOST_OPEN = 4
+"""Shards that are open at a time: HDF5 may keep 30 MB of each."""
 
 
 def write_index(folder: Path, shards: Mapping[str, Path]) -> Path:
