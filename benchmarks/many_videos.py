@@ -27,6 +27,7 @@ from side_by_side import describe_machine, versions
 
 from protas_gtcc.cli.main import run_command
 from protas_gtcc.cli.shared.parsing import parse
+from protas_gtcc.cli.shared.predicted_shards import VIDEOS_A_SHARD
 from protas_gtcc.errors import InputError, plural
 from protas_gtcc.storage.atomic import write_text
 
@@ -104,18 +105,20 @@ def steps_in(place: Path, size: int, seed: int) -> dict[str, tuple[list[str], st
     data, run = str(place / "videos.h5"), str(place / "run")
     layout = str(place / "layout")
     people = ("--subject-pattern", "p[0-9]+")
-    predict = ["predict", run, f"{layout}/features", "--device", "cpu", "--overwrite", "--no-pictures"]
+    predict = ["predict", run, f"{layout}/features", "--device", "cpu", "--overwrite", "--no-pictures", "--no-tables"]
+    predicted = place / "predicted" / ("predictions.json" if size > VIDEOS_A_SHARD else "predictions.h5")
     return {
         "prepare": (["prepare", layout, "--out", data, "--fps", "1", "--overwrite", *people], "videos.h5"),
         "check": (["check", data], ""),
         "check folder": (["check", layout, "--fps", "1", *people], ""),
+        "join": (["join", data, "--out", str(place / "all.h5"), "--overwrite"], "all.h5"),
         "labels": (["labels", layout, "--into", data], "videos.h5"),
         "train": (["train", "--dataset", data, "--out", run, "--seed", str(seed), *TINY], "run"),
         "evaluate": (["evaluate", run, "--device", "cpu", "--pictures", "0"], "run"),
         "report": (["report", run, "--out", str(place / "report.html"), "--overwrite"], "report.html"),
         "predict": ([*predict, "--out", str(place / "predicted")], "predicted"),
         "predict --workers": ([*predict, "--out", str(place / "parts"), "--workers", "2"], "parts"),
-        "evaluate file": (["evaluate", str(place / "predicted" / "predictions.h5"), "--dataset", data], ""),
+        "evaluate file": (["evaluate", str(predicted), "--dataset", data], ""),
         "evaluate parts": (["evaluate", str(place / "parts" / "predictions.json"), "--dataset", data], ""),
     }
 

@@ -13,8 +13,6 @@ import pytest
 from protas_gtcc.cli.shared import video_jobs
 from protas_gtcc.cli.shared.inputs import find_inputs
 from protas_gtcc.errors import InputError
-from protas_gtcc.live.row_sources import info_of
-from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.storage import atomic
 from protas_gtcc.storage.atomic import write_text
@@ -116,6 +114,8 @@ def test_all_segments_are_one_parquet_table_however_they_were_predicted(tmp_path
         assert exit_code("predict", model, features, *words) == 0
     one, jobs = (parquet.read_table(tmp_path / out / "segments.parquet") for out in ("one", "jobs"))
     assert one.equals(jobs)
+    one_row_each = (parquet.read_table(tmp_path / out / "videos.parquet") for out in ("one", "jobs"))
+    assert [table.column("video").to_pylist() for table in one_row_each] == [[*"abc"]] * 2
     table = one.to_pydict()
     assert sorted(set(table["video"])) == ["a", "b", "c"]
     rows = [number for number, name in enumerate(table["video"]) if name == "b"]
@@ -123,7 +123,7 @@ def test_all_segments_are_one_parquet_table_however_they_were_predicted(tmp_path
     for column in ("start_seconds", "end_seconds", "label", "name"):
         assert [table[column][row] for row in rows] == listed[column].tolist()
     np.testing.assert_allclose([table["progress"][row] or np.nan for row in rows], listed["progress"], rtol=1e-5)
-    assert all(0 < table["confidence"][row] <= 1 for row in rows)
+    assert all(0 < table["mean_probability"][row] <= 1 for row in rows)
 
 
 def test_without_pyarrow_the_table_is_refused_before_anything_is_predicted(tmp_path, monkeypatch, capsys):
@@ -134,15 +134,3 @@ def test_without_pyarrow_the_table_is_refused_before_anything_is_predicted(tmp_p
     assert exit_code("predict", tmp_path / "model.safetensors", tmp_path / "a.npy", *words) == 1
     assert "segments.parquet needs the package pyarrow" in capsys.readouterr().err
     assert not (tmp_path / "out" / "predictions.h5").exists()
-
-
-def test_a_file_with_the_predictions_of_one_short_video_is_small(tmp_path):
-    model = make_model()
-    info, prediction = info_of(model, 1.0), model.predict(video(40))
-    write_predictions(tmp_path / "one.h5", [("tea", prediction)], info)
-    write_predictions(tmp_path / "two.h5", [(name, prediction) for name in ("tea", "toast")], info)
-    sizes = [(tmp_path / name).stat().st_size for name in ("one.h5", "two.h5")]
-    assert sizes[1] - sizes[0] > 50_000
-    one, two = (open_predictions(tmp_path / name).read("tea") for name in ("one.h5", "two.h5"))
-    np.testing.assert_array_equal(one.labels, two.labels)
-    np.testing.assert_array_equal(one.reported, two.reported)

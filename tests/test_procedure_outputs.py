@@ -305,7 +305,9 @@ def test_a_budget_of_0_raises_no_alarm(checkpoint):
 def test_names_of_steps_are_not_cut_at_hyphens():
     steps = [{"name": f"step-with-a-long-name-{number}"} for number in range(5)]
     found = {"steps": steps, "not_done": [step["name"] for step in steps], "events": [], "alarms": None}
-    printed = "\n".join(predicted_lines.lines({"tea": []}, {"tea": found}))
+    lines = predicted_lines.Lines()
+    lines.add("tea", [], found)
+    printed = "\n".join(lines.all())
     assert [step["name"] in printed for step in steps] == [True] * 4 + [False]  # the fifth is counted
 
 

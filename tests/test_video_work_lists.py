@@ -15,11 +15,11 @@ from rich.console import Console
 from protas_gtcc.cli.commands import extract, predict
 from protas_gtcc.cli.shared.inputs import find_inputs
 from protas_gtcc.cli.shared.parsing import parse
-from protas_gtcc.cli.shared.video_jobs import do_videos, words_of
+from protas_gtcc.cli.shared.video_jobs import do_videos, shares_of, words_of
 from protas_gtcc.config import PRESETS, ModelConfig
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.prediction_files import open_predictions
-from protas_gtcc.metrics.prediction_parts import write_index
+from protas_gtcc.metrics.prediction_parts import FORMAT, write_index
 from protas_gtcc.network.checkpoint import ModelFacts, save_checkpoint
 from protas_gtcc.network.model import ProgressNetwork
 from protas_gtcc.video.backbones.choice import make_backbone
@@ -61,7 +61,7 @@ def test_jobs_extract_predict_and_annotate_as_one_process_does(filmed, capsys):
         tables = [Path(f"predicted-{out}/{name}.segments.csv").read_text() for out in ("alone", "jobs")]
         assert tables[0] == tables[1]
     kept = {path: path.stat().st_mtime_ns for path in Path("predicted-jobs/parts").rglob("*.h5")}
-    assert len(kept) == 3
+    assert sum(len(open_predictions(path).video_names) for path in kept) == 3
     gone, *_ = kept
     gone.unlink()
     assert exit_code("predict", "model.safetensors", filmed, *given, "--workers", 2) == 0
@@ -133,7 +133,8 @@ def test_an_index_makes_files_of_predictions_one(tmp_path):
     write_predictions(files["v1"], [("v1", predicted([0], 0.0))], dataclasses.replace(INFO, fps=99.0))
     with pytest.raises(InputError, match="were made by different models; predict again"):
         open_predictions(index).read("v1")
-    for text in ("{", "[]", json.dumps({"format": "protas_gtcc predictions index 1", "videos": {}})):
+    outside = json.dumps({"format": FORMAT, "shards": ["a.h5"], "videos": {"v0": 1}})
+    for text in ("{", "[]", outside, json.dumps({"format": FORMAT, "shards": [], "videos": {}})):
         index.write_text(text)
         with pytest.raises(InputError, match="is no index of predictions; predict again"):
             open_predictions(tmp_path)
@@ -179,11 +180,12 @@ def test_jobs_that_fail_lose_no_earlier_predictions_and_the_same_command_goes_on
     assert predicted_in("out") == ["-c d'", "a", "b"]
     assert [path.name for path in Path("out/annotations").iterdir()] == ["segments.csv"]
     Path("out/predictions.json").unlink()  # as if the command had been killed
-    kept = {path: path.stat().st_mtime_ns for path in Path("out/parts").iterdir()}
+    kept = {path: path.stat().st_mtime_ns for path in Path("out/parts").rglob("*.h5")}
+    videos = {path: open_predictions(path).video_names for path in kept}
     with_features("a.npy", np.zeros((9, 3), np.float32), modified=10**9)
     assert predict_in_jobs(*measured) == 0
     assert len(open_predictions("out").read_labels("a")) == 9, "a file in its place is predicted, although it is older"
-    assert [path.name[0] for path in kept if not path.exists()] == ["a"]
+    assert [videos[path] for path in kept if not path.exists()] == [["a"]]
     assert all(path.stat().st_mtime_ns == kept[path] for path in kept if path.exists())
 
 
@@ -192,7 +194,9 @@ def test_jobs_replace_all_that_belongs_to_earlier_predictions(measured, capsys):
     assert exit_code("predict", "model.safetensors", *measured, "--format", "csv", "--out", "out") == 0
     assert predict_in_jobs("a.npy", "--overwrite") == 0
     assert predicted_in("out") == ["a"]
-    assert [str(path) for path in Path("out").rglob("*") if path.name[0] in "b-"] == []
+    outside_of_shards = (path for path in Path("out").rglob("*") if "parts" not in path.parts)
+    assert [str(path) for path in outside_of_shards if path.name[0] in "b-"] == []
+    assert len([*Path("out/parts").rglob("*.h5")]) == 1
     np.save("a.npy", np.ones((6, 5), np.float32))
     capsys.readouterr()
     assert predict_in_jobs("a.npy", "--skip-broken") == 1
@@ -212,7 +216,7 @@ def test_a_job_is_given_no_other_videos_than_its_own(measured, monkeypatch):
     videos = [VideoFile(Path(file), Path(file).stem) for file in measured] + [VideoFile(Path("folder/d"), "d")]
     words = ["model.safetensors", "folder", *measured, "--workers", "4", "--out", "out"]
     command = parse(predict.Command, words, "predict")
-    do_videos("predict", command, "features", videos, lambda _: False, command.work, Console())
+    do_videos("predict", command, "features", videos, shares_of(lambda _: False), command.work, Console())
     for words, own in zip(shares, (["a.npy"], ["b.npy"], ["./-c d'.npy"], []), strict=True):
         parsed = parse(predict.Command, words[1:], "predict")
         assert words[1 : 3 + len(own)] == ["model.safetensors", "folder", *own]

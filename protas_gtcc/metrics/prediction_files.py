@@ -3,6 +3,7 @@
     predictions.h5    /  format, format_version, version, class_names, background, fps, simulated, tasks, class_colours,
                          backbone, backbone_fingerprint, backbone_fps
                       /video_names, /num_frames   the index: every video and its T
+                      /sources                    of shards: a word for what each video was predicted from
                       /labels, /reported          [sum of T], the videos end to end
                       /labels_checksums, …        CRC-32 of each video; /channel_checksums of what follows
                       /videos/<video>/            probs [C, T], progress [C, T]; optional
@@ -20,7 +21,7 @@ import dataclasses
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -57,15 +58,22 @@ from protas_gtcc.storage.facts import (
 from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged
 from protas_gtcc.storage.plain_names import require_video_names
-from protas_gtcc.storage.ragged import CHUNK_ROWS, RaggedReader, RaggedWriter, checksum, read_lengths, stored_checksums
+from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, checksum, read_lengths, stored_checksums
 from protas_gtcc.storage.stored import StoredFile, open_stored
 
 FORMAT = "protas_gtcc predictions"
 FORMAT_VERSION = 2
 
 
-def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]], info: PredictionInfo) -> None:
+def write_predictions(
+    path: Path | str,
+    videos: Iterable[tuple[str, Prediction]],
+    info: PredictionInfo,
+    sources: Mapping[str, str] | None = None,
+) -> None:
     """Write (name, prediction) pairs to one HDF5 file as they come; it appears when all are written.
+
+    `sources` has a word for what each video is predicted from, which `read_sources` returns.
 
     Raises `InputError` for a video that comes twice and for what cannot be a prediction.
     """
@@ -80,9 +88,7 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
             write_list(file, "class_colours", info.class_colours)
         if info.tasks:
             write_list(file, "tasks", info.tasks)
-        chunk_rows = _chunk_rows(videos)
-        labels = RaggedWriter(file, "labels", np.int32, chunk_rows=chunk_rows)
-        reported = RaggedWriter(file, "reported", np.float32, chunk_rows=chunk_rows)
+        labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
         group, checksums = file.create_group("videos"), list[dict[str, int]]()
         for name, prediction in videos:
             require_video_names([name])
@@ -105,15 +111,17 @@ def write_predictions(path: Path | str, videos: Iterable[tuple[str, Prediction]]
         reported.finish()
         file["video_names"] = text_array(list(num_frames))
         file["num_frames"] = np.array(list(num_frames.values()), dtype=np.int64)
+        if sources is not None:
+            file["sources"] = text_array([sources[name] for name in num_frames])
         rows = [list(row.values()) for row in checksums]
         file["channel_checksums"] = np.array(rows, dtype=np.uint32).reshape(-1, len(_kinds(info)))
         write_facts(file, checksum=_header_checksum(info, list(num_frames)))
 
 
-def _chunk_rows(videos: Iterable[tuple[str, Prediction]]) -> int:
-    """Of a file with one video, as jobs write them, the chunks are as long as the video, and no longer."""
-    lengths = [len(prediction.labels) for _, prediction in videos] if isinstance(videos, list) else []
-    return max(1, min(CHUNK_ROWS, lengths[0])) if len(lengths) == 1 else CHUNK_ROWS
+def read_sources(path: Path) -> dict[str, str]:
+    """The word for what each video of a shard was predicted from. Raises `InputError` if there are none."""
+    with open_stored(path, "predict again") as file, named_if_damaged(path, way_out="predict again"):
+        return dict(zip(read_video_names(file), file.texts("sources"), strict=True))
 
 
 class PredictionFiles(ABC):

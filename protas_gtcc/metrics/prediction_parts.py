@@ -1,13 +1,14 @@
-"""Predictions of a work list: one HDF5 file a video, and an index, `predictions.json`, that makes them one.
+"""Predictions of many videos: shards, each an HDF5 file of some videos, and an index that makes them one.
 
-    predictions.json    format, videos {video: path of its file, beside the index}
+    predictions.json    format, shards [paths, seen from the index's folder], videos {video: number of its shard}
 
-Nothing is copied: a video's file is opened when it is read.
+Nothing is copied: a shard is opened when one of its videos is read.
 """
 
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,53 +20,80 @@ from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 
-FORMAT = "protas_gtcc predictions index 1"
+FORMAT = "protas_gtcc predictions index 2"
 
 
-def write_index(folder: Path, files: Mapping[str, Path]) -> Path:
-    """Write the index of files of predictions, which lie in the folder; returns its path."""
-    videos = {video: path.relative_to(folder).as_posix() for video, path in files.items()}
-    write_text(folder / PREDICTIONS_INDEX, json.dumps({"format": FORMAT, "videos": videos}, indent=1) + "\n")
+MOST_OPEN = 4
+"""Shards that are open at a time: HDF5 may keep 30 MB of each."""
+
+
+def write_index(folder: Path, shards: Mapping[str, Path]) -> Path:
+    """Write the index of videos and their shards, which lie in the folder; returns its path."""
+    numbers = {path: number for number, path in enumerate(dict.fromkeys(shards.values()))}
+    content = {
+        "format": FORMAT,
+        "shards": [path.relative_to(folder).as_posix() for path in numbers],
+        "videos": {video: numbers[path] for video, path in shards.items()},
+    }
+    write_text(folder / PREDICTIONS_INDEX, json.dumps(content, indent=1) + "\n")
     return folder / PREDICTIONS_INDEX
 
 
 class PredictionParts(PredictionFiles):
-    """The files of an index as one. Raises `InputError` for an index that is none, and for files that are not alike."""
+    """The shards of an index as one. Raises `InputError` for an index that is none, and for shards that differ."""
 
     info: PredictionInfo
 
     def __init__(self, index: Path, class_names: list[str] | None = None):
         self.path, self._class_names = index, class_names
-        self._files = {video: index.parent / path for video, path in _read_index(index).items()}
-        self.video_names = list(self._files)
-        first = open_predictions(self._files[self.video_names[0]], class_names).info
+        names, self._shard_of = _read_index(index)
+        self._shards, self._open = [index.parent / name for name in names], OrderedDict[int, PredictionFiles]()
+        self.video_names = list(self._shard_of)
+        first = self._opened(self._shard_of[self.video_names[0]]).info
         assert first is not None, "HDF5 files have it"
         self.info = first
 
     def read(self, video: str) -> Prediction:
         """The prediction of a video."""
-        return self._open(video).read(video)
+        return self._with(video).read(video)
 
     def read_labels(self, video: str) -> np.ndarray:
         """Class ids alone, int64 `[T]`."""
-        return self._open(video).read_labels(video)
+        return self._with(video).read_labels(video)
 
-    def _open(self, video: str) -> PredictionFiles:
-        if video not in self._files:
+    def _with(self, video: str) -> PredictionFiles:
+        if video not in self._shard_of:
             raise InputError(f"{self.path} has no video {video!r}; predict it, or name another one")
-        files = open_predictions(self._files[video], self._class_names)
+        number = self._shard_of[video]
+        files = self._opened(number)
         if files.info != self.info:
-            what = f"{self._files[video]} and {self._files[self.video_names[0]]} were made by different models"
-            raise InputError(f"{what}; predict again into another --out")
+            what = f"{self._shards[number]} and {self._shards[self._shard_of[self.video_names[0]]]}"
+            raise InputError(f"{what} were made by different models; predict again into another --out")
         return files
 
+    def _opened(self, number: int) -> PredictionFiles:
+        if number not in self._open:
+            files = open_predictions(self._shards[number], self._class_names)
+            if len(self._open) >= MOST_OPEN:
+                self._open.popitem(last=False)
+            self._open[number] = files
+        self._open.move_to_end(number)
+        return self._open[number]
 
-def _read_index(path: Path) -> dict[str, str]:
+
+def _read_index(path: Path) -> tuple[list[str], dict[str, int]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        videos = content["videos"] if content["format"] == FORMAT else None
+        if content["format"] == FORMAT and _is_index(content["shards"], content["videos"]):
+            return content["shards"], content["videos"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        videos = None
-    if not isinstance(videos, dict) or not videos or not all(isinstance(one, str) for one in videos.values()):
-        raise InputError(f"{path} is no index of predictions; predict again, or name the file of predictions itself")
-    return videos
+        pass
+    raise InputError(f"{path} is no index of predictions; predict again, or name the file of predictions itself")
+
+
+def _is_index(shards: object, videos: object) -> bool:
+    """Whether there are videos, each with the number of a shard."""
+    if not isinstance(shards, list) or not isinstance(videos, dict) or not videos:
+        return False
+    numbers = set(map(type, videos.values())) == {int} and 0 <= min(videos.values()) <= max(videos.values())
+    return numbers and max(videos.values()) < len(shards) and all(isinstance(one, str) for one in shards)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +56,50 @@ def require_parquet(path: Path) -> None:
         raise lacks_package(f"writing {path}", error, "lerobot") from error
 
 
-def write_parquet_parts(path: Path, parts: Iterable[Mapping[str, Sequence[Any]]], types: Mapping[str, str]) -> None:
-    """Write a table in parts, as they come, in one step; `types` are pyarrow's names of the columns' types.
+@dataclass(frozen=True)
+class Column:
+    """A column of a table that is written in parts."""
 
-    Only one part is in memory. Raises `InputError` without pyarrow.
+    name: str
+    kind: str
+    """pyarrow's name of its type."""
+    unit: str
+    """"" of what has none."""
+    meaning: str
+
+
+@contextmanager
+def parquet_parts(
+    path: Path, columns: Sequence[Column], rows_a_part: int = 100_000
+) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
+    """Write a table in parts, in one step: yields a function that adds rows; what a row lacks is null.
+
+    A part is written of so many rows or more, so that only one is in memory. Units and meanings are in the columns'
+    metadata, as `unit` and `description`. Raises `InputError` without pyarrow.
     """
     require_parquet(path)
     import pyarrow
     from pyarrow import parquet
 
-    schema = pyarrow.schema([(name, pyarrow.type_for_alias(kind)) for name, kind in types.items()])
+    schema = pyarrow.schema(
+        pyarrow.field(
+            one.name, pyarrow.type_for_alias(one.kind), metadata={"unit": one.unit, "description": one.meaning}
+        )
+        for one in columns
+    )
+    rows = list[Mapping[str, Any]]()
+
+    def add(more: Sequence[Mapping[str, Any]]) -> None:
+        rows.extend(more)
+        if len(rows) >= rows_a_part:
+            write()
+
+    def write() -> None:
+        part = {one.name: [row.get(one.name) for row in rows] for one in columns}
+        writer.write_table(pyarrow.table(part, schema))
+        rows.clear()
+
     with replace_when_whole(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-        for part in parts:
-            writer.write_table(pyarrow.table(dict(part), schema))
+        yield add
+        if rows:
+            write()

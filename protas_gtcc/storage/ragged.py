@@ -18,21 +18,18 @@ from protas_gtcc.storage.stored import StoredFile
 CHECKSUMS = "_checksums"
 """Behind the name of an array: the name of the checksums of its videos."""
 CHUNK_ROWS = 8192
-"""A file takes whole chunks: one with few rows needs smaller ones."""
 
 
 class RaggedWriter:
     """Makes or replaces the array `name` of a file and appends videos to it; `row_shape` is () for one value a row."""
 
-    def __init__(
-        self, file: Any, name: str, dtype: type, row_shape: tuple[int, ...] = (), chunk_rows: int = CHUNK_ROWS
-    ):
+    def __init__(self, file: Any, name: str, dtype: type, row_shape: tuple[int, ...] = ()):
         for old in {name, name + CHECKSUMS} & {*file}:
             del file[old]
         self._file, self._name = file, name
         self._checksums: list[int] = []
         self._array = file.create_dataset(
-            name, (0, *row_shape), dtype, chunks=(chunk_rows, *row_shape), maxshape=(None, *row_shape)
+            name, (0, *row_shape), dtype, chunks=(CHUNK_ROWS, *row_shape), maxshape=(None, *row_shape)
         )
 
     def append(self, rows: np.ndarray) -> None:

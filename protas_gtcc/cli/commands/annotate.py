@@ -24,7 +24,7 @@ from protas_gtcc.cli.shared.console import (
 )
 from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
 from protas_gtcc.cli.shared.parsing import File, Positional, Repeated
-from protas_gtcc.cli.shared.video_jobs import do_videos
+from protas_gtcc.cli.shared.video_jobs import do_videos, shares_of
 from protas_gtcc.cli.shared.work_lists import WorkFlags
 from protas_gtcc.config import Text
 from protas_gtcc.errors import InputError, noted, plural
@@ -112,7 +112,9 @@ class Command:
         is_whole = _IsWhole(self.out, time.time() if self.overwrite else 0.0)
         if self.work:
             with interruption_prints(WHOLE_VIDEOS_KEPT):
-                do_videos("annotate", self, "sources", videos, is_whole, self.work, make_console(stderr=True))
+                do_videos(
+                    "annotate", self, "sources", videos, shares_of(is_whole), self.work, make_console(stderr=True)
+                )
         else:
             broken: dict[str, str] = {}
             predictors = tuple(path for path in self.sources if path not in given)

@@ -15,6 +15,7 @@ from protas_gtcc.cli.shared.shown_videos import print_test_videos
 from protas_gtcc.config import Device
 from protas_gtcc.errors import InputError
 from protas_gtcc.prepare.known_datasets import open_dataset
+from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Command:
     """
 
     source: Positional[Path]
-    """A run directory, an HDF5 file of predictions as `predict` writes it, or a folder of such CSV files."""
+    """A run directory, predictions.h5 or predictions.json as `predict` writes them, or a folder of such CSV files."""
     dataset: str | None = None
     """Name or file of the dataset with the true labels; by default the run's. Prediction files need it."""
     split: str | None = None
@@ -45,6 +46,9 @@ class Command:
     """Where to compute; auto takes a GPU if there is one."""
     pictures: int = 40
     """Number of test videos to draw, beside the classes and the details; 0 draws nothing."""
+    parquet: bool = False
+    """Also write segments.parquet and videos.parquet: figures of each predicted segment, and of each video, beside the
+    truth. Needs the extra [lerobot]."""
     json: bool = False
     """Print the figures as JSON."""
     lag: LagFlag = field(default_factory=LagFlag)
@@ -58,6 +62,8 @@ class Command:
         run = RunDirectory(self.source)
         is_run = run.config_file.is_file() or run.checkpoint.is_file()
         folder = self.out or (self.source if is_run else None)
+        if self.parquet:
+            self._require_tables(folder)
         is_again = folder is not None and RunDirectory(folder).metrics.exists()
         evaluation, dataset = self._of_run() if is_run else (self._of_predictions(), None)
         if self.json:
@@ -93,16 +99,22 @@ class Command:
         with progress_bars() as on_progress:
             device = choose_device(self.device)
             given = self.pictures, self.out, self.task_given, self.lag.lag_seconds
-            return evaluate_run(run, dataset, split, feature_set, device, *given, on_progress), dataset
+            evaluation = evaluate_run(run, dataset, split, feature_set, device, *given, on_progress)
+        if self.parquet:
+            results = RunDirectory(self.out or self.source)
+            self._write_tables(results.path, results.predictions, dataset, evaluation)
+        return evaluation, dataset
 
     def _of_predictions(self) -> Evaluation:
+        from protas_gtcc.dataset.file import Dataset
         from protas_gtcc.dataset.header import is_dataset_file
         from protas_gtcc.metrics.evaluation import evaluate_prediction_files, save_evaluation
         from protas_gtcc.report.detail_files import save_detail_tables
 
         if not self.source.exists():
             raise InputError(f"no run directory or prediction file {self.source}; correct the path")
-        if self.source.is_dir() and not any(self.source.rglob("*.csv")):
+        is_index = (self.source / PREDICTIONS_INDEX).is_file()
+        if self.source.is_dir() and not is_index and not any(self.source.rglob("*.csv")):
             raise InputError(
                 f"{self.source} is neither a run directory (no config.yaml) nor a folder of predictions (no .csv); "
                 "correct the path"
@@ -120,4 +132,24 @@ class Command:
         if self.out is not None:
             save_evaluation(evaluation, self.out)
             save_detail_tables(evaluation.metrics, self.out / "tables")
+        if self.parquet and self.out is not None:
+            self._write_tables(self.out, self.source, Dataset(self.dataset), evaluation)
         return evaluation
+
+    def _require_tables(self, folder: Path | None) -> None:
+        from protas_gtcc.storage.parquet import require_parquet
+
+        if folder is None:
+            raise InputError("--parquet writes files; give --out FOLDER for them")
+        require_parquet(folder / "segments.parquet")
+
+    def _write_tables(self, folder: Path, predictions: Path, dataset: Dataset, evaluation: Evaluation) -> None:
+        from protas_gtcc.metrics.prediction_files import open_predictions
+        from protas_gtcc.metrics.prediction_tables import Truth, write_prediction_tables
+        from protas_gtcc.predictions import PredictionInfo
+
+        own, split = dataset.info, evaluation.metrics["split"]
+        files = open_predictions(predictions, own.class_names)
+        info = PredictionInfo(own.class_names, own.background, own.fps, own.simulated)
+        truth = Truth.of(dataset, split, evaluation.metrics)
+        write_prediction_tables(folder, files, info, dataset.part(split, "test"), truth)

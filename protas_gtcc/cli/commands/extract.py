@@ -13,7 +13,7 @@ from protas_gtcc.cli.shared.console import make_console, print_left_out, print_s
 from protas_gtcc.cli.shared.extracting import BackboneFlags
 from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
 from protas_gtcc.cli.shared.parsing import Folder, Positional, Repeated
-from protas_gtcc.cli.shared.video_jobs import do_videos
+from protas_gtcc.cli.shared.video_jobs import do_videos, shares_of
 from protas_gtcc.cli.shared.work_lists import WorkFlags
 from protas_gtcc.config import Text
 from protas_gtcc.errors import plural
@@ -88,7 +88,7 @@ class Command:
         with self.extraction.made() as backbone:
             is_whole = _IsWhole(self.out, extractor_of(backbone, self.fps))
         with interruption_prints(WHOLE_VIDEOS_KEPT):
-            do_videos("extract", self, "videos", videos, is_whole, self.work, make_console(stderr=True))
+            do_videos("extract", self, "videos", videos, shares_of(is_whole), self.work, make_console(stderr=True))
         there = [video.name for video in videos if is_whole(video)]
         if self.json:
             print(json.dumps({"out": str(self.out), "videos": there}))

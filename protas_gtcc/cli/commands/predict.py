@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.alarms import AlarmFlags
 from protas_gtcc.cli.shared.console import make_console, print_left_out, print_skipped, wrong_usage
-from protas_gtcc.cli.shared.interruption import WHOLE_VIDEOS_KEPT, interruption_prints
+from protas_gtcc.cli.shared.interruption import interruption_prints
 from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags
-from protas_gtcc.cli.shared.predicted_folder import Parts, PredictedFolder
+from protas_gtcc.cli.shared.predicted_folder import PredictedFolder
+from protas_gtcc.cli.shared.predicted_shards import PARTS, VIDEOS_A_SHARD, JobShards, Shards, source_of
 from protas_gtcc.cli.shared.predicting import Predictor
 from protas_gtcc.cli.shared.video_jobs import do_videos, words_of
-from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags, manifest_of
+from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags
 from protas_gtcc.config import Axes, Device, Text
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.storage.atomic import require_absent
@@ -30,10 +33,10 @@ from protas_gtcc.video.naming import only_named
 if TYPE_CHECKING:
     from protas_gtcc.annotations.files.format import Format
     from protas_gtcc.cli.shared.inputs import Input
-    from protas_gtcc.metrics.predicted_segments import PredictedSegment
-    from protas_gtcc.predictions import PredictionInfo
+    from protas_gtcc.cli.shared.predicted_lines import Lines
+    from protas_gtcc.predictions import Prediction, PredictionInfo
 
-SEGMENT_TABLE = "segments.parquet"
+SHARDS_KEPT = "interrupted; whole shards are kept: the same command goes on"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class Command:
     segments, and of models that follow procedures the steps done and the alarms. Writes labels, probabilities and
     progress of every frame to predictions.h5, and for each video a table of frames (VIDEO.csv), a table of segments
     (VIDEO.segments.csv) and a picture (plots/VIDEO.png). If the model follows procedures, VIDEO.procedure.json has the
-    steps done and the alarms.
+    steps done and the alarms. In jobs, and of more than 1,000 videos, parts/ has shards, and predictions.json makes
+    them one; if it is interrupted, the same command goes on.
     """
 
     model: Positional[Path]
@@ -62,7 +66,8 @@ class Command:
     """Also write pre-annotations for a person to correct, in the forms of 'convert': csv, audacity, elan, boris,
     label-studio, vidat, webvtt, rttm or mstcn. They are in OUT/annotations."""
     parquet: bool = False
-    """Also write segments.parquet: the segments of all videos in one table. Needs the extra [lerobot]."""
+    """Also write segments.parquet and videos.parquet: figures of each segment, and of each video, in one table. Needs
+    the extra [lerobot]."""
     lerobot: Folder | None = None
     """LeRobotDataset whose episodes these are: their progress is written to sarm_progress.parquet too, which LeRobot's
     tools read. Without files of features, all of its episodes are predicted from its columns observation.*"""
@@ -70,6 +75,8 @@ class Command:
     """Replace the predictions of other videos in the folder, and pre-annotations that may have been corrected."""
     no_pictures: bool = False
     """Draw nothing, which is faster."""
+    no_tables: bool = False
+    """Write no files of single videos (VIDEO.csv, VIDEO.segments.csv, VIDEO.procedure.json), which is faster."""
     fps: float | None = None
     """Frames per second of files of features; by default the model's. Features at another rate are resampled to the
     model's, which is that of the results."""
@@ -80,7 +87,7 @@ class Command:
     only: Repeated[tuple[Text, ...]] = ()
     """Predict only this video, by its name. Repeat the flag for each."""
     part: str | None = None
-    """Write no predictions.h5, but parts/VIDEO.NAME.h5 for each video; the jobs of --workers do."""
+    """Write no predictions.h5, but shards into parts/NAME; the jobs of --workers do."""
     json: bool = False
     """Print the segments as JSON."""
     budget: AlarmFlags = field(default_factory=AlarmFlags)
@@ -92,21 +99,20 @@ class Command:
         """Predict, write and print."""
         broken: dict[str, str] = {}
         inputs, others = self._inputs(broken)
-        folder = PredictedFolder(self.out, not self.no_pictures)
+        folder = PredictedFolder(self.out, not self.no_pictures, not self.no_tables)
         if self.part is not None:
-            self._predict_parts(inputs, broken, folder, Parts(self.out, self.part))
+            self._predict_shards(inputs, broken, folder, JobShards(self.out, self.part))
             return
         with only_writer(folder.file, wait=False):
             names = [one.name for one in inputs]
-            is_begun = bool(self.work) and manifest_of(self.out).exists()
-            replaced = folder.videos(set(names), self.overwrite, is_begun)
+            replaced = folder.videos(set(names), self.overwrite, goes_on=(self.out / PARTS).is_dir())
             kinds = folder.formats(self.format, names, self.overwrite)
             if self.parquet:
                 from protas_gtcc.storage.parquet import require_parquet
 
-                require_parquet(self.out / SEGMENT_TABLE)
-            if self.work:
-                written = self._divide(inputs, folder, replaced)
+                require_parquet(self.out / "segments.parquet")
+            if self.work or len(inputs) > VIDEOS_A_SHARD:
+                written = self._predict_many(inputs, broken, folder, replaced)
                 self._export(folder, written, kinds, inputs)
                 print_left_out(others)
             else:
@@ -122,6 +128,7 @@ class Command:
         kinds: list[Format],
     ) -> None:
         """Predict all into one file; the tables are written from it: a refused video leaves nothing."""
+        from protas_gtcc.cli.shared.predicted_lines import Lines
         from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
 
         predictor = self._load()
@@ -133,53 +140,77 @@ class Command:
         first = [*itertools.islice(found, 1)]  # before the output is made, the features of all are looked at
         write_predictions(folder.file, itertools.chain(first, found), predictor.info)
         folder.keep_only({folder.file})
-        segments, procedures = {}, {}
-        for video in (files := open_predictions(folder.file)).video_names:
-            segments[video], procedure = folder.write_video(video, files.read(video), predictor)
-            if procedure is not None:
-                procedures[video] = procedure
+        lines, rows, files = Lines(has_files=not self.no_tables), dict[str, Any](), open_predictions(folder.file)
+        for video in files.video_names:
+            segments, procedure = folder.write_video(video, files.read(video), predictor)
+            lines.add(video, segments, procedure)
+            if self.json:
+                rows[video] = [dataclasses.asdict(one) for one in segments]
         self._export(folder, folder.file, kinds, inputs)
-        folder.remove_videos(replaced - segments.keys(), self.overwrite)
-        self._report(folder.file, predictor.info, segments, procedures, broken, replaced)
+        folder.remove_videos(replaced - set(files.video_names), self.overwrite)
+        if self.json:
+            print(json.dumps({"predictions": str(folder.file), "videos": rows, "broken": broken}))
+        else:
+            self._report(lines, predictor.info, replaced)
+        if self.skip_broken:
+            print_skipped(broken)
         print_left_out(others)
         if broken and not self.skip_broken:
-            kept = f"the predictions of {listed(segments)} are in {self.out}"
+            kept = f"the predictions of {listed(files.video_names)} are in {self.out}"
             raise InputError(f"{next(iter(broken.values()))} ({kept}; --skip-broken goes on with the others)")
 
-    def _predict_parts(
-        self, inputs: list[Input], broken: dict[str, str], folder: PredictedFolder, parts: Parts
+    def _predict_shards(
+        self, inputs: Sequence[Input], broken: dict[str, str], folder: PredictedFolder, shards: JobShards
     ) -> None:
-        """As a job: predict each video into its file, which appears last, when all of it is there."""
-        from protas_gtcc.metrics.prediction_files import write_predictions
-
-        files = {one.name: parts.file(one) for one in inputs if not parts.is_whole(one)}  # as the videos are now
-        left = [one for one in inputs if one.name in files]
+        """As a job: predict what has no shard yet. A shard appears when the tables of its videos are there."""
+        whole = shards.whole(inputs)
+        sources = {one.name: source_of(one) for one in inputs if one.name not in whole}  # as the videos are now
+        left = [one for one in inputs if one.name in sources]
         predictor = self._load()
-        for video, prediction in predictor.predictions(left, broken, skip=True):
-            folder.write_video(video, prediction, predictor)
-            write_predictions(files[video], [(video, prediction)], predictor.info)
+
+        def predicted() -> Iterator[tuple[str, Prediction]]:
+            for video, prediction in predictor.predictions(left, broken, skip=True):
+                if folder.draws or folder.lists:
+                    folder.write_video(video, prediction, predictor)
+                else:
+                    folder.remove_tables(video)
+                yield video, prediction
+
+        shards.write(predicted(), predictor.info, sources)
         print_skipped(broken)
 
-    def _divide(self, inputs: list[Input], folder: PredictedFolder, replaced: set[str]) -> Path:
-        """Predict in jobs, and make their files one by an index, whose path is returned.
+    def _predict_many(
+        self, inputs: list[Input], broken: dict[str, str], folder: PredictedFolder, replaced: set[str]
+    ) -> Path:
+        """Predict into shards, in jobs or here, and make them one by an index, whose path is returned.
 
         What fails or is interrupted leaves an index of what is there, unless earlier predictions would be lost.
         """
         from protas_gtcc.metrics.prediction_parts import write_index
 
-        outputs = "out", "format", "parquet", "no_pictures", "overwrite", "json"
+        outputs = "out", "format", "parquet", "no_pictures", "no_tables", "overwrite", "json"
         no_settings = "features", *outputs, "skip_broken", "device", "only", *WORK_FIELDS
-        parts = Parts.of_model(self.out, find_checkpoint(self.model), words_of(self, no_settings))
-        may_lose = self.overwrite or self.skip_broken
+        shards = Shards.of_model(self.out, find_checkpoint(self.model), words_of(self, no_settings))
+        may_lose, done = self.overwrite or self.skip_broken, shards.found(inputs)
+        (self.out / PARTS).mkdir(parents=True, exist_ok=True)  # whoever looks sees that it is begun
         try:
-            with interruption_prints(WHOLE_VIDEOS_KEPT):
-                command = dataclasses.replace(self, part=parts.settings, overwrite=True)
-                do_videos("predict", command, "features", inputs, parts.is_whole, self.work, make_console(stderr=True))
+            with interruption_prints(SHARDS_KEPT):
+                if self.work:
+                    command, share_of = dataclasses.replace(self, overwrite=True), partial(shards.share, done)
+                    console = make_console(stderr=True)
+                    do_videos("predict", command, "features", inputs, share_of, self.work, console)
+                elif left := [one for one in inputs if one.name not in done]:
+                    try:
+                        self._predict_shards(left, broken, folder, shards.of_job(inputs))
+                    except InputError:
+                        if not (done and broken):  # else what is left is broken, as it was before
+                            raise
+                        print_skipped(broken)
         except KeyboardInterrupt:
             may_lose = False
             raise
         finally:
-            files = {one.name: parts.file(one) for one in inputs if parts.is_whole(one)}
+            files = shards.found(inputs)
             if files and (may_lose or replaced <= files.keys()):
                 folder.keep_only({write_index(self.out, files), *files.values()})
                 folder.remove_videos(replaced - files.keys(), self.overwrite)
@@ -190,43 +221,31 @@ class Command:
             print(json.dumps({"predictions": str(written), "videos": list(files)}))
         else:
             print(f"{written}: the predictions of {len(files)} of {plural(len(inputs), 'video')}")
+        if broken and not self.skip_broken:
+            raise InputError(f"{plural(len(broken), 'file')} could not be predicted; remove the causes above")
         return written
 
     def _export(self, folder: PredictedFolder, written: Path, kinds: list[Format], inputs: list[Input]) -> None:
-        """Write the wanted forms: of annotation tools, the table of segments, and of LeRobot."""
+        """Write the wanted forms: of annotation tools, the tables of all videos, and of LeRobot."""
         folder.write_annotations(kinds, written, inputs)
         if self.parquet:
             from protas_gtcc.metrics.prediction_files import open_predictions
-            from protas_gtcc.metrics.segment_table import write_segment_table
+            from protas_gtcc.metrics.prediction_tables import write_prediction_tables
 
             files = open_predictions(written)
             assert files.info is not None, "HDF5 files have it"
-            write_segment_table(self.out / SEGMENT_TABLE, files, files.info)
+            write_prediction_tables(self.out, files, files.info, files.video_names)
         if self.lerobot is not None:
             from protas_gtcc.cli.shared.episodes import write_episodes
 
             write_episodes(self.lerobot, written)
 
-    def _report(
-        self,
-        written: Path,
-        info: PredictionInfo,
-        segments: dict[str, list[PredictedSegment]],
-        procedures: dict[str, dict[str, Any]],
-        broken: dict[str, str],
-        replaced: set[str],
-    ) -> None:
-        """Print the segments and procedures, what was resampled and replaced, and what is left out."""
-        if self.json:
-            rows = {video: [dataclasses.asdict(one) for one in found] for video, found in segments.items()}
-            print(json.dumps({"predictions": str(written), "videos": rows, "broken": broken}))
-        else:
-            from protas_gtcc.cli.shared.predicted_lines import lines, notes
+    def _report(self, lines: Lines, info: PredictionInfo, replaced: set[str]) -> None:
+        """Print the first segments and procedures, what was resampled and what was replaced."""
+        from protas_gtcc.cli.shared.predicted_lines import notes
 
-            shown = [*lines(segments, procedures), "", f"everything is in {self.out}"]
-            print("\n".join([*shown, *notes(self.fps, info.fps, replaced)]))
-        if self.skip_broken:
-            print_skipped(broken)
+        shown = [*lines.all(), "", f"everything is in {self.out}"]
+        print("\n".join([*shown, *notes(self.fps, info.fps, replaced)]))
 
     def _load(self) -> Predictor:
         from protas_gtcc.dataset.reader import require_no_control

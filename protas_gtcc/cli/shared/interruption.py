@@ -60,7 +60,7 @@ class Interruption:
             return
         if self.signal is None:
             self.signal = number
-        is_being_left = _is_being_left()
+        is_being_left = _is_being_left() or _is_hook(frame)
         _repeat_after(SECONDS_UNTIL_REPEATED)
         if not is_being_left:
             raise KeyboardInterrupt
@@ -73,6 +73,11 @@ class Interruption:
 def _repeat_after(seconds: float) -> None:
     if hasattr(signal, "setitimer"):  # on Windows, the exception is raised once
         signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _is_hook(frame: FrameType | None) -> bool:
+    """Whether the interrupted code is our hook, which Python has called for an exception of an earlier signal."""
+    return frame is not None and frame.f_code.co_name == Interruption._report_unless_interrupted.__name__
 
 
 def _is_being_left() -> bool:

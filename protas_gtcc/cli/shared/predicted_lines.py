@@ -21,27 +21,39 @@ SHOWN_NAMES = 4
 NO_ALARMS = "no alarms are raised; 'protas-gtcc check' names the budgets that can be kept"
 
 
-def lines(
-    segments: Mapping[str, Sequence[PredictedSegment]], procedures: Mapping[str, Mapping[str, Any]]
-) -> Iterator[str]:
-    """The first segments of all videos, and the first procedures, as `predicted_procedure` returns them."""
-    left, shown = SHOWN_SEGMENTS, list(procedures)[:SHOWN_PROCEDURES]
-    for video, found in segments.items():
-        if left > 0 or video in shown:
-            yield f"{video}: {plural(len(found), 'segment')}"
-        if left > 0:
-            yield f"{'start, s':>10}{'end, s':>10}  {'progress at the end':>19}  action"
-        for one in found[: max(left, 0)]:
+class Lines:
+    """The first segments of all videos, and the first procedures; only what is shown is kept."""
+
+    def __init__(self, has_files: bool = True):
+        """`has_files`: the rest is in files of single videos."""
+        self._shown, self._has_files = list[str](), has_files
+        self._num_segments = self._num_procedures = 0
+
+    def add(self, video: str, segments: Sequence[PredictedSegment], procedure: Mapping[str, Any] | None) -> None:
+        """The next video, and its procedure as `predicted_procedure` returns it."""
+        left = max(SHOWN_SEGMENTS - self._num_segments, 0)
+        shows = procedure is not None and self._num_procedures < SHOWN_PROCEDURES
+        if left or shows:
+            self._shown.append(f"{video}: {plural(len(segments), 'segment')}")
+        if left:
+            self._shown.append(f"{'start, s':>10}{'end, s':>10}  {'progress at the end':>19}  action")
+        for one in segments[:left]:
             progress = "" if one.progress is None else f"{one.progress:.2f}"
-            yield f"{one.start_seconds:10.1f}{one.end_seconds:10.1f}  {progress:>19}  {one.name}"
-        left -= len(found)
-        if video in shown:
-            for line in _procedure(video, procedures[video]):
-                yield from wrap(line, 80, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
-    if left < 0:
-        yield f"and {plural(-left, 'more segment')}, in the files VIDEO.segments.csv"
-    if len(procedures) > len(shown):
-        yield f"and {plural(len(procedures) - len(shown), 'more procedure')}, in the files VIDEO{SUFFIX}"
+            self._shown.append(f"{one.start_seconds:10.1f}{one.end_seconds:10.1f}  {progress:>19}  {one.name}")
+        if procedure is not None and shows:
+            for line in _procedure(video, procedure, self._has_files):
+                self._shown += wrap(line, 80, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+        self._num_segments += len(segments)
+        self._num_procedures += procedure is not None
+
+    def all(self) -> Iterator[str]:
+        """The lines."""
+        yield from self._shown
+        where = ", in the files VIDEO" if self._has_files else ""
+        if (more := self._num_segments - SHOWN_SEGMENTS) > 0:
+            yield f"and {plural(more, 'more segment')}{where and where + '.segments.csv'}"
+        if (more := self._num_procedures - SHOWN_PROCEDURES) > 0:
+            yield f"and {plural(more, 'more procedure')}{where and where + SUFFIX}"
 
 
 def notes(given_fps: float | None, fps: float, replaced: Collection[str]) -> Iterator[str]:
@@ -53,7 +65,7 @@ def notes(given_fps: float | None, fps: float, replaced: Collection[str]) -> Ite
         yield f"the earlier predictions of {listed(sorted(replaced))} were replaced"
 
 
-def _procedure(video: str, found: Mapping[str, Any]) -> Iterator[str]:
+def _procedure(video: str, found: Mapping[str, Any], has_file: bool) -> Iterator[str]:
     task = ""
     if "task" in found:
         task = task_text(found["task"], found["task_probability"], found["task_given"]) + "; "
@@ -63,4 +75,5 @@ def _procedure(video: str, found: Mapping[str, Any]) -> Iterator[str]:
     alarms = [event for event in found["events"] if event["kind"] != DONE]
     texts = (f"{minutes(event['seconds'])} {event['kind']}: {event['name']}" for event in alarms)
     yield f"alarms: {listed(texts, SHOWN_NAMES)}" if found["alarms"] else NO_ALARMS
-    yield f"more in {video}{SUFFIX}"
+    if has_file:
+        yield f"more in {video}{SUFFIX}"

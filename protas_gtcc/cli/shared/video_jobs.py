@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -16,11 +16,27 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.video.naming import VideoFile
 from protas_gtcc.work.jobs import Job
 
-MOST_VIDEOS, MOST_FILES, MOST_JOBS = 8, 64, 1000
+MOST_VIDEOS, MOST_FILES, MOST_JOBS = 8, 1000, 1000
 """Videos of a job, or files of features, which share the time that the model takes to load; they are more where jobs
 would be too many."""
 CORES = 2
 """Of a job, unless --threads asks for more: one decodes, one computes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What a job has to do. It travels to other machines."""
+
+    videos: tuple[VideoFile, ...]
+    whole: Callable[[Sequence[VideoFile]], set[str]]
+    """Names of those of some videos whose results are there."""
+    flags: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Fields of the command that are the job's own."""
+
+
+def shares_of(is_whole: Callable[[VideoFile], bool]) -> Callable[[Sequence[VideoFile]], Share]:
+    """Makes shares of jobs where each video has results of its own."""
+    return lambda videos: Share(tuple(videos), functools.partial(_those_whole, is_whole))
 
 
 def do_videos(
@@ -28,25 +44,27 @@ def do_videos(
     command: Any,
     field: str,
     videos: Sequence[VideoFile],
-    is_whole: Callable[[VideoFile], bool],
+    share_of: Callable[[Sequence[VideoFile]], Share],
     work: WorkFlags,
     console: Console,
 ) -> None:
     """Run `command` on all videos, divided into jobs; it has `only`, `skip_broken`, `out`, and somewhere `device`.
 
-    `field` is that of the videos and folders: a job is given no other videos than its own. `is_whole` says whether the
-    results of a video are there; it travels to other machines. Raises `InputError` in the end, naming the jobs that
+    `field` is that of the videos and folders: a job is given no other videos than its own. The same videos always make
+    the same jobs; `share_of` says what of them is to be done. Raises `InputError` in the end, naming the jobs that
     failed, unless `command.skip_broken`.
     """
     given, files = getattr(command, field), {video.path for video in videos}
     of_all, named = tuple(path for path in given if path not in files), files.intersection(given)
     flags = {name: value for name, value, *_ in _fields(command)}
 
-    def make_job(share: Sequence[VideoFile]) -> Job:
-        names = tuple(video.name for video in share)
-        own = tuple(video.path for video in share if video.path in named)
-        one = dataclasses.replace(command, **{field: (*of_all, *own)}, only=names, skip_broken=True)
-        job = _job(command.out, [verb, *words_of(one, (*WORK_FIELDS, "json"))], share, is_whole)
+    def make_job(videos: Sequence[VideoFile]) -> Job:
+        share = share_of(videos)
+        names = tuple(video.name for video in share.videos)
+        own = tuple(video.path for video in share.videos if video.path in named)
+        given = {field: (*of_all, *own), **share.flags}
+        one = dataclasses.replace(command, **given, only=names, skip_broken=True)
+        job = _job(command.out, [verb, *words_of(one, (*WORK_FIELDS, "json"))], videos, share)
         return dataclasses.replace(job, device=flags["device"], cores=flags.get("threads") or CORES)
 
     engine = work.engine(command.out, make_job(videos[:1]))
@@ -115,15 +133,15 @@ def _marks(hint: Any) -> tuple[Any, ...]:
     return getattr(hint, "__metadata__", ()) if get_origin(hint) is not None or hasattr(hint, "__metadata__") else ()
 
 
-def _job(out: Path, words: list[str], videos: Sequence[VideoFile], is_whole: Callable[[VideoFile], bool]) -> Job:
+def _job(out: Path, words: list[str], videos: Sequence[VideoFile], share: Share) -> Job:
     first, last = videos[0].name, videos[-1].name
     return Job(
         first if first == last else f"{first} to {last}",
         out / JOBS / f"{first}.log",
         functools.partial(list[str], words),
-        functools.partial(_are_whole, videos, is_whole),
-        len(videos),
-        _Count(tuple(videos), is_whole),
+        functools.partial(_is_done, share),
+        len(share.videos),
+        _Count(share),
     )
 
 
@@ -131,14 +149,17 @@ def _job(out: Path, words: list[str], videos: Sequence[VideoFile], is_whole: Cal
 class _Count:
     """How many of the videos have their results, for the screen: what was there once is not looked at again."""
 
-    videos: tuple[VideoFile, ...]
-    is_whole: Callable[[VideoFile], bool]
-    seen: set[VideoFile] = dataclasses.field(default_factory=set)
+    share: Share
+    seen: set[str] = dataclasses.field(default_factory=set)
 
     def __call__(self) -> int:
-        self.seen.update(video for video in self.videos if video not in self.seen and self.is_whole(video))
+        self.seen.update(self.share.whole([video for video in self.share.videos if video.name not in self.seen]))
         return len(self.seen)
 
 
-def _are_whole(videos: Sequence[VideoFile], is_whole: Callable[[VideoFile], bool]) -> bool:
-    return all(map(is_whole, videos))
+def _is_done(share: Share) -> bool:
+    return len(share.whole(share.videos)) == len(share.videos)
+
+
+def _those_whole(is_whole: Callable[[VideoFile], bool], videos: Sequence[VideoFile]) -> set[str]:
+    return {video.name for video in videos if is_whole(video)}

@@ -1,0 +1,176 @@
+"""Shards of predictions: many videos a file, each whole or not there, and found again by the same command."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protas_gtcc.cli.commands import predict
+from protas_gtcc.cli.shared import predicted_shards
+from protas_gtcc.cli.shared.predicted_shards import Shards, source_of
+from protas_gtcc.cli.shared.predicting import Predictor
+from protas_gtcc.errors import InputError
+from protas_gtcc.metrics.prediction_files import open_predictions, read_sources, write_predictions
+from protas_gtcc.metrics.prediction_parts import MOST_OPEN, write_index
+from protas_gtcc.network.checkpoint import save_checkpoint
+from protas_gtcc.predictions import Prediction
+from protas_gtcc.video.naming import VideoFile
+from tests.annotated import INFO, predicted
+from tests.mstcn_folder import exit_code
+from tests.tiny_models import make_model, video
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Five files of features, and a model of them, in the current folder; two videos make a shard, and are many."""
+    monkeypatch.chdir(tmp_path)
+    model = make_model()
+    save_checkpoint(Path("model.safetensors"), model.network, model.facts)
+    for number, name in enumerate("abcde"):
+        np.save(f"{name}.npy", video(30 + number))
+    monkeypatch.setattr(predicted_shards, "VIDEOS_A_SHARD", 2)
+    monkeypatch.setattr(predict, "VIDEOS_A_SHARD", 2)
+    return [f"{name}.npy" for name in "abcde"]
+
+
+def predict_files(files: list[str], *more: object) -> int:
+    words = ("--device", "cpu", "--no-pictures", "--out", "out")
+    return exit_code("predict", "model.safetensors", *files, *words, *more)
+
+
+def shards() -> dict[Path, list[str]]:
+    """The videos of each shard."""
+    return {path: open_predictions(path).video_names for path in Path("out/parts").rglob("*.h5")}
+
+
+def test_many_videos_are_shards_that_are_read_as_one_file(measured, capsys):
+    assert predict_files(measured) == 0
+    assert f"{Path('out/predictions.json')}: the predictions of 5 of 5 videos" in capsys.readouterr().out
+    assert sorted(shards().values()) == [["a", "b"], ["c", "d"], ["e"]]
+    assert not Path("out/predictions.h5").exists()
+    one = [predict_files(measured[first : first + 2], "--out", f"few{first}") for first in (0, 2, 4)]
+    assert one == [0, 0, 0]
+    many = open_predictions("out")
+    assert many.video_names == [*"abcde"]
+    for name in many.video_names:
+        few = open_predictions(f"few{'aabbccddee'.index(name) // 4 * 2}/predictions.h5").read(name)
+        np.testing.assert_array_equal(many.read(name).probs, few.probs)
+        np.testing.assert_array_equal(many.read(name).reported, few.reported)
+        np.testing.assert_array_equal(many.read_labels(name), few.labels)
+
+
+def test_a_kill_loses_one_shard_and_the_same_command_does_the_rest(measured, monkeypatch):
+    done, predictions = list[str](), Predictor.predictions
+
+    def killed(*arguments: Any, **named: Any) -> Iterator[tuple[str, Prediction]]:
+        for name, prediction in predictions(*arguments, **named):
+            if len(done) == 3:
+                raise KeyboardInterrupt
+            done.append(name)
+            yield name, prediction
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Predictor, "predictions", killed)
+        assert predict_files(measured) == 130
+    assert [*shards().values()] == [["a", "b"]], "the shard with c is not whole"
+    assert open_predictions("out").video_names == ["a", "b"]
+    (kept,) = ((path, path.stat().st_mtime_ns) for path in shards())
+    assert predict_files(measured) == 0
+    assert sorted(shards().values()) == [["a", "b"], ["c", "d"], ["e"]]
+    assert kept[0].stat().st_mtime_ns == kept[1]
+    assert open_predictions("out").video_names == [*"abcde"]
+    assert not [path for path in Path("out").rglob("*") if path.suffix == ".part"]
+
+
+@pytest.mark.slow
+def test_jobs_go_on_with_the_shards_of_one_process_and_the_other_way(measured):
+    assert predict_files(measured) == 0
+    before = {path: path.stat().st_mtime_ns for path in shards()}
+    gone = next(path for path, videos in shards().items() if videos == ["c", "d"])
+    gone.unlink()
+    assert predict_files(measured, "--workers", 2) == 0
+    assert open_predictions("out").video_names == [*"abcde"]
+    assert all(path.stat().st_mtime_ns == modified for path, modified in before.items() if path != gone)
+    now = shards()
+    assert predict_files(measured) == 0
+    assert shards() == now
+
+
+def test_a_video_that_changed_is_predicted_again_and_the_others_of_its_shard_are_not(measured):
+    assert predict_files(measured) == 0
+    before = {path: path.stat().st_mtime_ns for path in shards()}
+    np.save("a.npy", video(9))
+    assert predict_files(measured) == 0
+    many = open_predictions("out")
+    assert many.video_names == [*"abcde"]
+    assert len(many.read_labels("a")) == 9
+    assert all(path.stat().st_mtime_ns == modified for path, modified in before.items())
+    assert [videos for path, videos in shards().items() if path not in before] == [["a"]]
+
+
+def test_broken_files_are_named_and_the_predictions_of_the_others_are_there(measured, capsys):
+    np.save("b.npy", np.full((9, np.load("a.npy").shape[1]), np.nan, np.float32))
+    assert predict_files(measured) == 1
+    printed = capsys.readouterr().err
+    assert "b.npy" in printed
+    assert "1 file could not be predicted; remove the causes above" in printed
+    assert open_predictions("out").video_names == [*"acde"]
+    assert predict_files(measured, "--skip-broken", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["videos"] == [*"acde"]
+
+
+def test_a_damaged_shard_is_made_again(measured):
+    assert predict_files(measured) == 0
+    damaged = next(path for path, videos in shards().items() if videos == ["c", "d"])
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert predict_files(measured) == 0
+    assert open_predictions("out").video_names == [*"abcde"]
+    assert open_predictions(damaged).video_names == ["c", "d"]
+
+
+def test_without_tables_there_are_no_files_of_single_videos(measured):
+    assert predict_files(measured) == 0
+    assert len([*Path("out").glob("*.csv")]) == 10
+    for path in Path("out/parts").rglob("*.h5"):
+        path.unlink()
+    assert predict_files(measured, "--no-tables", "--overwrite") == 0
+    assert sorted(path.name for path in Path("out").iterdir() if path.name[0] != ".") == ["parts", "predictions.json"]
+    assert predict_files(measured[:1], "--no-tables", "--out", "few") == 0
+    assert sorted(path.name for path in Path("few").iterdir() if path.name[0] != ".") == ["predictions.h5"]
+
+
+def test_a_shard_ends_after_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr(predicted_shards, "SECONDS_A_SHARD", 0.0)
+    videos = [VideoFile(tmp_path / f"{number}.npy", str(number)) for number in range(3)]
+    for one in videos:
+        one.path.touch()
+    own = Shards(tmp_path, "0f").of_job(videos)
+    found = ((one.name, predicted([0, 1], 0.0)) for one in videos)
+    own.write(found, INFO, {one.name: source_of(one) for one in videos})
+    assert len([*(tmp_path / "parts").rglob("*.h5")]) == 3
+    assert own.whole(videos) == {"0", "1", "2"}
+    assert [*Shards(tmp_path, "0f").found(videos)] == ["0", "1", "2"]
+    assert Shards(tmp_path, "1f").found(videos) == {}, "of other settings"
+    os.truncate(videos[1].path, 5)
+    assert own.whole(videos) == {"0", "2"}
+
+
+def test_a_file_that_is_no_shard_has_no_sources(tmp_path):
+    write_predictions(tmp_path / "a.h5", [("a", predicted([0, 1], 0.0))], INFO)
+    with pytest.raises(InputError, match="sources"):
+        read_sources(tmp_path / "a.h5")
+
+
+def test_more_shards_than_may_be_open_are_read_in_any_order(tmp_path):
+    paths = {f"v{number}": tmp_path / f"{number}.h5" for number in range(2 * MOST_OPEN)}
+    for number, (name, path) in enumerate(paths.items()):
+        write_predictions(path, [(name, predicted([0] * (number + 1), 0.0))], INFO)
+    files = open_predictions(write_index(tmp_path, paths))
+    for number in np.random.default_rng(0).permutation(len(paths)):
+        assert len(files.read_labels(f"v{number}")) == number + 1
