@@ -139,6 +139,19 @@ def test_the_background_has_no_progress_and_one_whose_frames_stopped_is_silent()
     assert row["silent"] == 12
 
 
+def test_one_whose_results_come_later_than_frames_is_not_silent_before_the_first_can_come():
+    model = make_model()
+    model.set_lag(10.0)
+    sessions = sessions_of(model)
+    pushed(sessions, "a", video(20))
+    [person] = sessions.people.values()
+    began_at = person.last_result_at
+    for seconds, silent in ((12.5, 0), (15.5, 5)):
+        person.last_result_at = began_at - seconds
+        sessions.overview._made_at = -1.0
+        assert sessions.overview.rows()["a"]["silent"] == silent
+
+
 def test_a_watcher_of_all_people_counts_as_a_watcher_and_frees_its_place():
     async def run(address: str) -> None:
         async with connect(f"ws://{address}/overview") as watching:
