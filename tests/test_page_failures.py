@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from protas_gtcc.inference import TrainedModel
@@ -98,7 +98,7 @@ def test_arrow_keys_go_on_past_the_person_who_is_shown(tmp_path):
 
 
 def test_a_person_whose_connection_breaks_alone_is_not_shown_as_live_and_is_followed_again(tmp_path):
-    taken = []
+    taken: list[ClientConnection] = []
 
     async def test(ask: Ask) -> None:
         async with connected(address, {"anna": video(3), "ben": video(3)}) as streams:
