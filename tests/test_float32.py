@@ -41,3 +41,26 @@ def test_the_last_thread_within_puts_it_back():
     may_leave.set()
     thread.join()
     assert now() == before
+
+
+def test_within_it_the_older_name_of_the_setting_can_be_read_and_changed_for_a_while():
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32, *now()
+    with full_float32():
+        assert not cudnn.allow_tf32
+        with cudnn.flags(enabled=False, allow_tf32=False):
+            pass
+    assert (cudnn.allow_tf32, *now()) == before
+
+
+def test_settings_of_an_operation_that_a_program_has_made_are_put_back():
+    cudnn: Any = torch.backends.cudnn
+    before = now()
+    try:
+        cudnn.conv.fp32_precision = "ieee"
+        with full_float32():
+            assert now() == ("ieee", "ieee")
+        assert now() == ("ieee", before[1])
+    finally:
+        cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision = before
+    assert cudnn.allow_tf32

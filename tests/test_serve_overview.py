@@ -74,26 +74,40 @@ def test_a_watcher_gets_the_rows_of_all_people_then_only_what_has_changed_and_wh
 
 
 def test_numbers_are_in_every_second_message_and_all_else_is_in_the_next_one():
-    async def run(address: str) -> list[dict[str, Any]]:
-        features, messages = video(400, 5), []
-        async with connect(f"ws://{address}/stream?name=a") as a, connect(f"ws://{address}/overview") as watching:
+    sessions, features, known, messages = sessions_of(make_procedure_model()), features_of(MIXED_UP), Rows(), []
+    for moment in range(len(features)):
+        pushed(sessions, "a", features[moment : moment + 1])
+        text, known = sessions.overview.message(known, moment)
+        messages.append(json.loads(text).get("people", {}).get("a", {}))
+        assert known["a"]["label"] == sessions.overview.rows()["a"]["label"]
+    between = [row for number, row in enumerate(messages) if number % PERIODS_OF_NUMBERS]
+    assert any(between)
+    assert all(set(row) - NUMBERS for row in between if row)
+    assert any(row and set(row) <= NUMBERS for row in messages)
 
-            async def keep_pushing() -> None:
-                for frame in np.split(features, len(features)):
-                    await push(a, frame)
-                    await asyncio.sleep(0.01)
 
-            pushing = asyncio.create_task(keep_pushing())
-            for _ in range(7):
-                messages.append(json.loads(await watching.recv()))
-            pushing.cancel()
-        return messages
+def test_what_has_changed_is_found_once_for_all_watchers_and_in_full_for_a_slow_one():
+    sessions = sessions_of(make_model())
+    quick = [Rows() for _ in range(5)]
+    slow = Rows()
+    for moment in range(0, 40, 2):
+        for name, seed in (("a", 1), ("b", 2)):
+            pushed(sessions, name, video(1, seed + moment))
+        found = [sessions.overview.message(known, moment) for known in quick]
+        quick = [rows for _, rows in found]
+        assert moment == 0 or all(text is found[0][0] for text, _ in found), "it is the same text"
+        if moment % 10 == 0:
+            text, rows = sessions.overview.message(slow, moment)
+            slow = merged(slow, json.loads(text))
+            assert slow == rows == sessions.overview.rows()
 
-    with serving(Limits(frames_a_second=1e9)) as address:
-        messages = asyncio.run(asyncio.wait_for(run(address), 30))
-    between = [message for number, message in enumerate(messages) if number % PERIODS_OF_NUMBERS]
-    assert all(set(row) - NUMBERS for message in between for row in message.get("people", {}).values())
-    assert any(message.get("people") for message in messages[1:])
+
+def test_rows_of_an_hour_ago_are_not_shown_to_a_new_watcher():
+    sessions = sessions_of(make_model())
+    pushed(sessions, "a", video(1))
+    sessions.overview.message(Rows(), 0)
+    pushed(sessions, "a", video(20))
+    assert sessions.overview.message(Rows(), 7201)[1] == sessions.overview.rows()
 
 
 def test_the_rows_of_fifty_people_are_small_and_what_changes_is_smaller():
@@ -137,6 +151,18 @@ def test_the_background_has_no_progress_and_one_whose_frames_stopped_is_silent()
     assert row["label"] == 0
     assert [row[name] for name in ("progress", "progress_low", "progress_high", "left")] == [None] * 4
     assert row["silent"] == 12
+
+
+def test_one_whose_results_come_later_than_frames_is_not_silent_before_the_first_can_come():
+    model = make_model()
+    model.set_lag(10.0)
+    sessions = sessions_of(model)
+    pushed(sessions, "a", video(20))
+    [person] = sessions.people.values()
+    began_at = person.last_result_at
+    for seconds, silent in ((12.5, 0), (15.5, 5)):
+        person.last_result_at = began_at - seconds
+        assert sessions.overview.rows()["a"]["silent"] == silent
 
 
 def test_a_watcher_of_all_people_counts_as_a_watcher_and_frees_its_place():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -26,21 +27,36 @@ def full_float32() -> Iterator[None]:
     with _LOCK:
         _inside += 1
         if _inside == 1:
-            _before[:] = [(owner, name, getattr(owner, name)) for owner, name, _ in _settings()]
-            for owner, name, value in _settings():
-                setattr(owner, name, value)
+            settings = _settings()
+            _before[:] = [(owner, name, getattr(owner, name)) for owner, name, _ in settings]
+            _set(settings)
     try:
         yield
     finally:
         with _LOCK:
             _inside -= 1
             if _inside == 0:
-                for owner, name, value in _before:
-                    setattr(owner, name, value)
+                _set(_before)
 
 
 def _settings() -> list[tuple[Any, str, Any]]:
+    """Owner, name and value, in the order in which they are set: the older name sets the newer ones, too."""
     cudnn = torch.backends.cudnn
-    if hasattr(cudnn, "conv"):  # from PyTorch 2.9 on, where the older name may not be mixed with it
-        return [(operation, "fp32_precision", "ieee") for operation in (cudnn.conv, cudnn.rnn)]
-    return [(cudnn, "allow_tf32", False)]
+    older = [(cudnn, "allow_tf32", False)]
+    if not hasattr(cudnn, "conv"):  # before PyTorch 2.9
+        return older
+    newer = [(operation, "fp32_precision", "ieee") for operation in (cudnn.conv, cudnn.rnn)]
+    # Where the names disagree, `torch.backends.cudnn.flags` fails, and whoever reads the older one. A program that has
+    # set newer ones alone has chosen that.
+    try:
+        _ = cudnn.allow_tf32
+    except RuntimeError:
+        return newer
+    return older + newer
+
+
+def _set(settings: list[tuple[Any, str, Any]]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some versions of PyTorch advise the newer names, which are set as well
+        for owner, name, value in settings:
+            setattr(owner, name, value)

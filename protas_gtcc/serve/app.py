@@ -75,6 +75,7 @@ def _add_pages(app: FastAPI, sessions: Sessions, takes_pictures: bool) -> None:
         facts = {name: getattr(sessions.model.facts, name) for name in names}
         facts |= {"looks": looks, "pictures": takes_pictures, "limits": asdict(sessions.limits)}
         alarms = sessions.model.alarms
+        facts["lag_seconds"] = sessions.model.lag_seconds
         facts["alarms"] = alarms and asdict(alarms) | {"promise": alarms.promise}
         return facts | {"task_steps": sessions.model.task_steps, "ends_with_stream": sessions.ends_with_stream}
 

@@ -2,15 +2,15 @@
 
     rows now  - rows that this watcher has -->  {"people": {"anna": {"progress": 0.42}}, "gone": ["ben"]}  --> page
 
-Another action or alarm is sent at the next of two moments a second, numbers that move all the time once a second. The
-rows are those of the moment in which they are sent, so nothing waits for a slow watcher. Where nothing has changed,
-`{}` says that the connection is alive.
+Another action or alarm is sent at the next of two moments a second, numbers that move all the time once a second.
+Moments are the same for all watchers, so what has changed is found once for all who have had every message. The rows
+are those of the moment in which they are sent, so nothing waits for a slow watcher, who gets all that has changed for
+it. Where nothing has changed, `{}` says that the connection is alive.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import time
 from collections.abc import Mapping
@@ -37,22 +37,31 @@ Rows = dict[str, dict[str, Any]]
 
 
 class Overview:
-    """The rows of all people, made once for all watchers of one moment."""
+    """The rows of all people, and what has changed of them, made once for all watchers of one moment."""
 
     def __init__(self, sessions: Sessions):
-        self._sessions, self._rows = sessions, Rows()
+        self._sessions = sessions
+        self._before, self._rows, self._text, self._moment = Rows(), Rows(), "", -1
         model = sessions.model
         self._background, self._tasks, self._steps = set(model.facts.background), model.tasks, model.task_steps
         self._silent_from = max(SILENT_SECONDS, 3 / model.facts.fps if model.facts.fps else 0)
-        self._made_at = -PERIOD_SECONDS
 
     def rows(self) -> Rows:
-        """The rows now; they are not to be changed."""
+        """The rows now."""
         now = time.monotonic()
-        if now - self._made_at > PERIOD_SECONDS / 4:
-            people = self._sessions.people.values()
-            self._rows, self._made_at = {person.name: self._row(person, now) for person in people}, now
-        return self._rows
+        return {person.name: self._row(person, now) for person in self._sessions.people.values()}
+
+    def message(self, known: Rows, moment: int) -> tuple[str, Rows]:
+        """The message, JSON, of a moment to a watcher that has the rows `known`, and the rows that it has then."""
+        if moment != self._moment:
+            self._renew(moment)
+        return self._text if known is self._before else _text(known, self._rows), self._rows
+
+    def _renew(self, moment: int) -> None:
+        rows, before = self.rows(), self._rows
+        if moment % PERIODS_OF_NUMBERS and moment == self._moment + 1:
+            rows = {name: row if _is_news(before.get(name), row) else before[name] for name, row in rows.items()}
+        self._before, self._rows, self._text, self._moment = before, rows, _text(before, rows), moment
 
     def _row(self, person: Person, now: float) -> dict[str, Any]:
         """All fields of a row, so that each has a value where another one had: None where there is nothing to show."""
@@ -97,22 +106,20 @@ async def serve_overview(socket: WebSocket, sessions: Sessions) -> None:
     try:
         await socket.accept()
         received, known = asyncio.create_task(socket.receive()), Rows()
-        for period in itertools.count():
-            if received.done():
-                return
-            rows = sessions.overview.rows()
-            if period % PERIODS_OF_NUMBERS:
-                rows = {name: row if _is_news(known.get(name), row) else known[name] for name, row in rows.items()}
-            message = json.dumps(changes(known, rows), separators=(",", ":"), ensure_ascii=False)
+        while not received.done():
+            message, known = sessions.overview.message(known, int(time.monotonic() / PERIOD_SECONDS))
             await within(sessions.limits.idle_seconds, socket.send_text(message), "the watcher read no rows")
-            if sessions.ends_with_stream and not sessions.people:
+            if sessions.ends_with_stream and not known:
                 return
-            known = rows
-            await asyncio.wait({received}, timeout=PERIOD_SECONDS)
+            await asyncio.wait({received}, timeout=PERIOD_SECONDS - time.monotonic() % PERIOD_SECONDS)
     finally:
         if received is not None:
             received.cancel()
         sessions.watching -= 1
+
+
+def _text(before: Rows, now: Rows) -> str:
+    return json.dumps(changes(before, now), separators=(",", ":"), ensure_ascii=False)
 
 
 def _is_news(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:

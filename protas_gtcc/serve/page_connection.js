@@ -10,7 +10,7 @@
     isTrying = false;
 
   async function get(path) {
-    const answer = await fetch(path + query());
+    const answer = await fetch(path + query(), { signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) throw new Error((await answer.json()).error);
     return answer.json();
   }
@@ -19,11 +19,14 @@
     if (isTrying || socket || document.hidden) return;
     [isTrying, triedAt] = [true, performance.now()];
     try {
-      facts = await get("/facts"); // of a server that was restarted, they may be others
+      const found = await get("/facts");
+      // A server that was restarted may have another model, whose classes have other numbers.
+      if (facts && JSON.stringify(found) !== JSON.stringify(facts)) person.begin();
+      facts = found;
       at("simulated").hidden = !facts.simulated;
       open();
     } catch (error) {
-      lose(error instanceof TypeError ? "it does not answer" : error.message);
+      lose(error instanceof TypeError || error instanceof DOMException ? "it does not answer" : error.message);
     }
     isTrying = false;
   }
@@ -42,7 +45,7 @@
       person.refresh();
     };
     mine.onclose = ({ reason }) => {
-      if (mine === socket) lose(reason || "it closed the connection, or was stopped");
+      if (mine === socket) lose(reason || "it was stopped, or has as many watchers as it takes");
     };
   }
 
@@ -70,9 +73,11 @@
     lose(reason);
   }
 
+  const inAddress = () => new URLSearchParams(location.hash.slice(1)).get("person") || null;
+
   // Who is shown: the one of the address, or the only one.
   function route() {
-    const wanted = new URLSearchParams(location.hash.slice(1)).get("person"),
+    const wanted = inAddress(),
       names = people.names();
     const isAlone = names.length === 1 && !names.includes(person.name());
     if (wanted !== null) person.choose(wanted);
@@ -95,7 +100,7 @@
   }
 
   window.onhashchange = window.onpopstate = () => {
-    if (!new URLSearchParams(location.hash.slice(1)).has("person")) person.choose(null);
+    if (inAddress() === null) person.choose(null);
     route();
     // The list is hidden on a small screen: then what has the focus is to be seen.
     if (person.name() !== null && document.activeElement?.offsetParent === null) at("name").focus();

@@ -111,10 +111,10 @@ const people = (() => {
       }
     },
 
-    // The row above or below the one that has the focus, or the chosen one.
+    // The row above or below the one that has the focus.
     move(step) {
       const links = [...at("rows").querySelectorAll("a")];
-      const from = links.findIndex((one) => one === document.activeElement || one.ariaCurrent);
+      const from = links.indexOf(document.activeElement);
       links[Math.max(0, Math.min(links.length - 1, from + step))]?.focus();
     },
   };

@@ -3,13 +3,16 @@
 const person = (() => {
   const PACE = drawing.PERIOD - 100, // milliseconds until more is asked for: it is to be there when it is drawn
     PICTURE_PACE = 100,
-    RETRY = 1000;
+    RETRY = 1000,
+    PATIENCE = 5000; // milliseconds without a result, while results come, after which the connection counts as broken
   let name = null,
     socket = null,
     last, // result
     picture = null, // of the last result, where the stream has pictures
     endedAt,
     isOwed, // an answer, after which more results come
+    isFed = false, // by a connection that has sent something
+    heardAt = 0,
     askedAt = 0,
     triedAt = 0;
 
@@ -31,12 +34,12 @@ const person = (() => {
 
   function close() {
     socket?.close();
-    socket = null;
+    [socket, isFed] = [null, false];
   }
 
   function watch() {
     close();
-    triedAt = performance.now();
+    triedAt = heardAt = performance.now();
     const mine = (socket = openSocket("/watch", { name, pictures: 1, brief: 1 }));
     // A picture comes before the results that end with its own; both are shown at once, then the next ones may come.
     let before = Promise.resolve(),
@@ -49,7 +52,7 @@ const person = (() => {
         results = news.filter((one) => one.frame !== undefined);
       const isNew = isFirst;
       if (isNew) clear();
-      [isOwed, isFirst] = [!isNew, false];
+      [isOwed, isFirst, isFed, heardAt] = [!isNew, false, true, performance.now()];
       results.forEach(strip.add);
       for (const one of news) procedure.add(one.events ?? one.procedure?.events ?? []);
       if (results.length) {
@@ -65,7 +68,7 @@ const person = (() => {
     mine.onclose = ({ reason }) => {
       before = before.then(() => {
         if (mine !== socket) return;
-        socket = null;
+        close();
         if (reason || !last) write("note", reason || "the server shows no result of this person; trying again");
       });
     };
@@ -114,12 +117,13 @@ const person = (() => {
     sentence("left", "left in this action ", minutes(left), interval);
   }
 
-  // Of a stream whose source has a clock, or that has skipped frames.
+  // Of a stream whose source has a clock, or that has skipped frames, or of a model that waits for later frames.
   function showDelay({ delay_seconds: seconds, delay_parts: parts = {}, dropped }) {
-    const skipped = `${plural(dropped, "frame")} skipped`,
+    const late = facts.lag_seconds ? `shown ${minutes(facts.lag_seconds)} after its frame` : "",
+      skipped = `${plural(dropped, "frame")} skipped`,
       each = Object.entries(parts).map(([part, value]) => `${part} ${Math.round(1000 * value)} ms`);
-    put(at("delay"), "hidden", seconds === undefined && !dropped);
-    write("delay", seconds === undefined ? skipped : `delay ${seconds.toFixed(2)} s, ${skipped}`);
+    put(at("delay"), "hidden", seconds === undefined && !dropped && !late);
+    write("delay", seconds === undefined ? (dropped ? skipped : late) : `delay ${seconds.toFixed(2)} s, ${skipped}`);
     put(at("delay"), "title", each.join(", "));
   }
 
@@ -139,12 +143,21 @@ const person = (() => {
     const row = people.row(name);
     if (endedAt) return `the stream has ended (${endedAt})`;
     if (!row) return last ? "not connected; this is its last result" : "not connected; the page waits for this person";
-    return row.silent ? `no frames for ${minutes(row.silent)}` : "";
+    if (row.silent) return `no frames for ${minutes(row.silent)}`;
+    return isFed || !last ? "" : "no results reach this page; this is the last one";
+  }
+
+  // One of two connections may break alone: then the row goes on, and this person does not.
+  function isStalled() {
+    const row = people.row(name);
+    const patience = PATIENCE * Math.max(1, 1 / (facts.fps || 1));
+    return socket && row && row.label !== null && !row.silent && performance.now() - heardAt > patience;
   }
 
   // Called at each look at all people: says whether this one is live, and opens what was closed.
   function refresh() {
     if (name === null) return;
+    if (isStalled()) close();
     const reason = whyOld();
     put(at("quiet"), "text", reason);
     put(at("quiet"), "hidden", !reason);
@@ -165,6 +178,7 @@ const person = (() => {
       refresh();
     },
     name: () => name,
+    begin: clear,
     isEnded: () => endedAt !== null && name !== null,
     close,
     refresh,

@@ -11,7 +11,10 @@ const strip = (() => {
     const last = segments[segments.length - 1];
     if (last?.label === label) [last.end, last.progress] = [frame + 1, progress];
     else segments.push({ label, start: frame, end: frame + 1, progress });
-    if (segments.length > MOST_SEGMENTS) segments.shift();
+    if (segments.length > MOST_SEGMENTS) {
+      segments.shift();
+      points = points.slice(points.findIndex((one) => one.frame >= segments[0].start));
+    }
     points.push({ frame, label, progress });
     const isInside = (i) => [-1, 1].every((step) => points[i + step]?.label === points[i].label);
     if (points.length > MOST_POINTS) points = points.filter((one, i) => i % 2 || !isInside(i));

@@ -43,7 +43,7 @@ class Person:
     last_result: dict[str, Any] | None = None
     """None before there is one."""
     last_result_at: float = field(default_factory=time.monotonic)
-    """Time of the last result, or of the beginning of the stream, in seconds."""
+    """Time of the last result, or of the first possible one, in seconds."""
     watchers: set[Watcher] = field(default_factory=set)
     allowance: float = 0.0
     """Frames that the client may send now."""
@@ -91,6 +91,7 @@ class Sessions:
         self._give_task(stream, task or self._task)
         person = Person(name, stream, allowance=2 * self.limits.frames_a_second)
         stream.name = repr(name)
+        person.last_result_at += self.model.lag_seconds  # no result can come before
         if resume and self.kept is not None:
             self._restore(person, task)
         person.events = [event_line(event, self.model.class_names) for event in stream.events]
