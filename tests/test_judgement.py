@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +20,21 @@ from tests.predicted_videos import delayed, without_progress
 NAMES, FPS, PEOPLE = ["rest", "cut", "mix", "serve"], 5.0, 6
 
 
-@pytest.fixture(scope="module")
-def kitchen(tmp_path_factory) -> Path:
+def make_kitchen(path: Path, people: list[str]) -> Path:
+    """A dataset of nine videos, each of one of these people in turn."""
     random = np.random.default_rng(0)
     videos = {f"v{n}": np.repeat(random.permutation(np.arange(12) % 4), random.integers(8, 30, 12)) for n in range(9)}
     names = list(videos)
     splits = {"1": {"train": names[PEOPLE:], "test": names[:PEOPLE]}, "2": {"train": names[1:], "test": names[:1]}}
-    path = tmp_path_factory.mktemp("data") / "kitchen.h5"
     with write_dataset(path, DatasetInfo("kitchen", NAMES, [0], FPS, splits), {"features": FeatureSet(1)}) as writer:
-        for name, labels in videos.items():
-            writer.add(Video(name, labels, {"features": np.zeros((len(labels), 1), np.float32)}, subject=f"p{name}"))
+        for (name, labels), person in zip(videos.items(), cycle(people)):
+            writer.add(Video(name, labels, {"features": np.zeros((len(labels), 1), np.float32)}, subject=person))
     return path
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory) -> Path:
+    return make_kitchen(tmp_path_factory.mktemp("data") / "kitchen.h5", [f"p{number}" for number in range(9)])
 
 
 def runs(
@@ -55,6 +60,7 @@ def test_the_best_run_is_compared_with_each_other_one(tmp_path, kitchen):
     assert [sentence.split()[0] for sentence in sentences] == ["prompt", "prompt"]
     assert [sentence.split()[4] for sentence in sentences] == ["late", "later"]
     assert all("is better than" in one and "difference" in one and "worse" not in one for one in sentences)
+    assert all(one.endswith("; in brackets, 95 % intervals.") for one in sentences)
 
 
 def test_equal_runs_do_not_clearly_differ(tmp_path, kitchen):
@@ -65,7 +71,14 @@ def test_equal_runs_do_not_clearly_differ(tmp_path, kitchen):
 
 def test_with_one_video_the_sentence_says_that_it_is_too_little(tmp_path, kitchen):
     (sentence,) = judgement(runs(tmp_path, kitchen, {"one": 1, "other": 8}, split="2"))
-    assert "one person or video is too little to distinguish chance from difference" in sentence
+    assert "there is one test video, which is too little to distinguish chance from difference" in sentence
+    assert "interval" not in sentence
+
+
+def test_with_several_videos_of_one_person_the_sentence_names_the_person_and_not_the_videos(tmp_path):
+    alone = make_kitchen(tmp_path / "kitchen.h5", ["anna"])
+    (sentence,) = judgement(runs(tmp_path, alone, {"one": 1, "other": 8}))
+    assert f"the {PEOPLE} test videos show one person, which is too little" in sentence
 
 
 def test_a_run_alone_is_not_judged(tmp_path, kitchen):

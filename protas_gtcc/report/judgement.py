@@ -66,8 +66,12 @@ def _sentence(
         parts[clear if excludes_zero(bounds) else "does not clearly differ from"].append(text)
     found = [f"{verb} {other_name} in {listed(texts)}" for verb, texts in parts.items() if texts]
     unknown = bounds_at(differences, judged[0].path) is None
-    few = ": one person or video is too little to distinguish chance from difference" if unknown else ""
-    return f"{name} {', and '.join(found)}{few}."
+    return f"{name} {', and '.join(found)}{_too_few(len(rows.videos)) if unknown else '; in brackets, 95 % intervals'}."
+
+
+def _too_few(num_videos: int) -> str:
+    whole = "there is one test video" if num_videos == 1 else f"the {num_videos} test videos show one person"
+    return f": {whole}, which is too little to distinguish chance from difference"
 
 
 def _rows(run: EvaluatedRun) -> PooledRows:

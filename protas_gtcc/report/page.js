@@ -8,10 +8,10 @@ const CONFIG = { displayModeBar: false, responsive: true };
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "pentagon", "star"];
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 const MANY_VIDEOS = 20;
-// Colours of the page, light or dark as the reader's system is.
-const IS_DARK = matchMedia("(prefers-color-scheme: dark)").matches;
+// Colours of the page, light or dark as the reader's system is, and on paper light.
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => DARK.matches && !document.documentElement.classList.contains("printed");
 const themed = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const RUN_COLOURS = DATA.run_colours[IS_DARK ? "dark" : "light"];
 
 // An element with these properties; strings among its children become text.
 function make(tag, properties, ...children) {
@@ -136,9 +136,13 @@ function runBar(group) {
     changed(group);
   };
   const bar = make("div", { className: "runs" }, ...boxes);
+  group.bar = bar;
   if (group.runs.length > 2) {
     bar.append(make("button", { onclick: every(true) }, "all"), make("button", { onclick: every(false) }, "none"));
   }
+  // What is scrolled to stands below the bar, however many rows it has.
+  const clear = () => bar.offsetHeight && (document.documentElement.style.scrollPaddingTop = `${bar.offsetHeight + 12}px`);
+  new ResizeObserver(clear).observe(bar);
   return bar;
 }
 
@@ -191,14 +195,24 @@ function buildGroup(group) {
 
 function prepare(group) {
   Object.assign(group, { stamp: 0, tables: [], average: "macro", counted: "all" });
+  colourRuns(group);
   for (const [index, run] of group.runs.entries()) {
-    const round = Math.floor(index / RUN_COLOURS.length);
+    const round = Math.floor(index / DATA.run_colours.light.length);
     Object.assign(run, {
       shown: true,
-      colour: RUN_COLOURS[index % RUN_COLOURS.length],
       dash: DASHES[round % DASHES.length],
       symbol: SYMBOLS[index % SYMBOLS.length],
     });
+  }
+}
+
+// The colours of runs, of the look that the page has now.
+function colourRuns(group) {
+  const colours = DATA.run_colours[isDark() ? "dark" : "light"],
+    lines = group.bar?.querySelectorAll(".line");
+  for (const [index, run] of group.runs.entries()) {
+    run.colour = colours[index % colours.length];
+    if (lines) lines[index].style.borderTopColor = run.colour;
   }
 }
 

@@ -16,6 +16,7 @@ from protas_gtcc.storage.atomic import write_text
 SCRIPTS = (
     "page.js",
     "page_plots.js",
+    "page_print.js",
     "page_keys.js",
     "page_tables.js",
     "page_further.js",

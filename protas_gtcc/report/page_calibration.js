@@ -34,6 +34,7 @@ function procedureReliability(group) {
       ),
       make("h3", {}, "The done list against the truth"),
       remade(group, () => (scored().length ? doneTable(scored()) : nothing())),
+      ...meanings(DONE_COLUMNS.map(([head]) => head)),
       make("h3", {}, "Alarms: how many are right"),
       ...following.flatMap((run) => alarmNotes(run)),
       remade(group, () => (scored().length ? alarmTable(scored()) : nothing())),
@@ -60,7 +61,8 @@ function tenthTraces(runs, figures, what, write) {
   });
 }
 
-const overProcedure = () => axis("part of the procedure's time that is over", { range: [0, 1.01], dtick: 0.2, tickformat: ".0%" });
+const overProcedure = () =>
+  axis("part of the procedure's time that is over", { range: [0, 1.01], dtick: 0.2, tickformat: ".0%", ...SPACED });
 const shareAxis = (title) => axis(title, { range: [-0.02, 1.02], dtick: 0.2, tickformat: ".0%" });
 
 function leftErrors(following) {
@@ -139,22 +141,23 @@ function alarmCurves(runs) {
   ];
 }
 
+const DONE_COLUMNS = [
+  ["completed steps", "num_completions", wholes],
+  ["never reported", "num_never_reported", wholes],
+  ["reported too early, or not done", "num_false", wholes],
+  ["of the reported, right", "precision", asPercent],
+  ["of the completed, reported", "recall", asPercent],
+  ["delay, s", "delay_seconds", percent],
+  ["order (POS)", "pos", twoDigits],
+];
+
 function doneTable(runs) {
-  const columns = [
-    ["completed steps", "num_completions", wholes],
-    ["never reported", "num_never_reported", wholes],
-    ["reported too early, or not done", "num_false", wholes],
-    ["of the reported, right", "precision", asPercent],
-    ["of the completed, reported", "recall", asPercent],
-    ["delay, s", "delay_seconds", percent],
-    ["order (POS)", "pos", twoDigits],
-  ];
   const rows = runs.map((run) => {
     const figures = run.metrics.procedure.done,
       intervals = run.metrics.intervals.procedure.done;
-    return row([nameCell(run), ...columns.map(([, name, write]) => figureCell(figures[name], intervals?.[name], write))]);
+    return row([nameCell(run), ...DONE_COLUMNS.map(([, name, write]) => figureCell(figures[name], intervals?.[name], write))]);
   });
-  return table(["run", ...columns.map(([head]) => head)], rows);
+  return table(["run", ...DONE_COLUMNS.map(([head]) => head)], rows);
 }
 
 const ALARM_COLUMNS = [
@@ -173,17 +176,17 @@ const partRow = (text, heads) => row([make("td", { colSpan: heads.length }, text
 
 // A row for each reason of each run, at its own budget.
 function alarmTable(runs) {
-  const heads = alarmHeads();
-  const rows = runs.flatMap((run) => {
+  const heads = alarmHeads(),
+    raising = runs.filter((run) => run.metrics.procedure.alarms);
+  const rows = raising.flatMap((run) => {
     const { alarms, budget_per_hour: budget } = run.metrics.procedure,
-      intervals = run.metrics.intervals.procedure.alarms,
-      raised = Object.entries(alarms ?? {});
+      intervals = run.metrics.intervals.procedure.alarms;
     return [
-      partRow(`${run.name}: ${alarms ? `budget ${number(budget)} false alarms an hour` : "it raises none"}`, heads),
-      ...raised.map(([reason, own]) => row([cell(reason), ...alarmFigures(own, intervals?.[reason])])),
+      partRow(`${run.name}: budget ${number(budget)} false alarms an hour`, heads),
+      ...Object.entries(alarms).map(([reason, own]) => row([cell(reason), ...alarmFigures(own, intervals?.[reason])])),
     ];
   });
-  return table(heads, rows);
+  return rows.length ? table(heads, rows) : [];
 }
 
 // The same at budgets that 'procedure' has scored, with the confidence that an alarm must be above.
@@ -207,12 +210,17 @@ function otherBudgets(group, shown) {
   return make("details", {}, make("summary", {}, "At other budgets, with the threshold of each"), remade(group, content));
 }
 
+// Why a run raises no alarms, as its notes have it.
+const noAlarms = (run) =>
+  withoutEntries((run.metrics.notes ?? []).find((note) => note.startsWith("no alarms are raised")) ?? "no alarms are raised");
+
 // What a reader has to know before the table of alarms means anything.
 function alarmNotes(run) {
   const { procedure } = run.metrics,
     notes = [];
+  if (procedure && !procedure.alarms) notes.push(noAlarms(run));
   if (!procedure) notes.push("its procedures are not scored; only what its predictions show is here");
   if (procedure?.alarms && !run.calibration.is_annotated) notes.push("mistakes are not annotated, so every alarm counts as false");
-  if (!run.budgets) notes.push("other budgets are here after protas-gtcc procedure DATASET --model RUN --out RUN/procedure");
+  if (!run.budgets) notes.push("to see other budgets here, run protas-gtcc procedure DATASET --model RUN --out RUN/procedure, then report");
   return notes.length ? [make("p", {}, make("strong", {}, run.name), `: ${notes.join("; ")}.`)] : [];
 }

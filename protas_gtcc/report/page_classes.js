@@ -103,11 +103,27 @@ function classes(group) {
       "Classes",
       "Actions that occur in the test videos. Lines: 95 % intervals (none for a class in one video). Grey bars: the " +
         "look-up with the least error over all classes, on the run's predicted segments.",
+      remade(group, () => shownRuns(group).map((run) => worstClass(group, run))),
       tools.place,
       box,
       rows,
     ),
   ];
+}
+
+// The class of which the fewest frames are right, and what they are taken for.
+const LEAST_TAKEN = 0.05;
+function worstClass(group, run) {
+  const figures = classFigures(group, run),
+    [worst] = classesInOrder(group, { key: "right", run, isReversed: false, wanted: "" });
+  if (!known(worst) || !known(figures.get(worst).right)) return "";
+  const { right, frames } = figures.get(worst),
+    label = group.class_names.indexOf(worst),
+    taken = run.confusion[label].map((count, other) => [count / frames, other]),
+    others = taken.filter(([share, other]) => other !== label && share >= LEAST_TAKEN).sort(([one], [other]) => other - one);
+  const texts = others.slice(0, 3).map(([share, other]) => `${percent(100 * share)} % as ${group.class_names[other]}`),
+    instead = texts.length ? `; predicted instead: ${texts.join(", ")}` : "";
+  return make("p", {}, make("strong", {}, run.name), `: fewest frames right in ${worst}, ${percent(right)} % of ${frames}${instead}.`);
 }
 
 // What orders and finds classes; `arranged` is called when the view is another one.
@@ -197,7 +213,7 @@ function classTraces(group, run, index, count, names) {
       index,
       count,
       bars,
-      names.map((name, i) => hoverText(run, `${name}, best look-up (${run.best.macro})`, bars[i], null, fraction)),
+      names.map((name, i) => hoverText(run, `${name}, best look-up (${inWords(run.best.macro)})`, bars[i], null, fraction)),
     ),
     markers(
       run,

@@ -28,14 +28,11 @@ from typing import TYPE_CHECKING, Any
 import protas_gtcc
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.metrics.breakdowns import PARTS
-from protas_gtcc.metrics.details import definition_of
-from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.report.colours import RUN_COLOURS, RUN_COLOURS_ON_DARK, class_looks
 from protas_gtcc.report.judgement import judgement
 from protas_gtcc.report.packing import flat_segments
+from protas_gtcc.report.page_meanings import meanings
 from protas_gtcc.report.procedure_data import KnownVideos, truth_values
-from protas_gtcc.report.procedure_scores import FIGURES
-from protas_gtcc.report.ruler import RULER
 from protas_gtcc.report.run_data import FRAME_VALUES, run_data
 from protas_gtcc.report.runs import EvaluatedRun, true_labels
 
@@ -59,19 +56,11 @@ def page_data(
         "simulated": any(run.simulated for run in runs),
         "length_bins": PARTS["length_frames"],
         "run_colours": {"light": RUN_COLOURS, "dark": RUN_COLOURS_ON_DARK},
-        "meanings": _meanings(),
+        "meanings": meanings(),
         "frame_values": {name: asdict(value) for name, value in FRAME_VALUES.items()},
         "has_videos": files is not None,
         "groups": [_only(_group(together, files or {}), only) for together in by_videos.values()],
     }
-
-
-def _meanings() -> dict[str, str]:
-    """What the figures at the heads of tables mean, by the text of the head."""
-    paths = {label: path for label, (path, _) in {**RULER, **FIGURES}.items()}
-    paths |= {f"error, {name.replace('_', ' ')}": f"progress.predicted.{name}" for name in AVERAGES}
-    found = {label: definition_of(path.split(".")) for label, path in paths.items()}
-    return {label: f"{definition[1]} ({definition[0]})" for label, definition in found.items() if definition}
 
 
 def _only(group: dict[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 // The confusion matrix, drawn on a canvas: hundreds of classes take milliseconds, where plotly's labels take seconds.
 // The pointer or the arrow keys choose a cell, whose counts stand beside it.
 
-const SCALE = IS_DARK
-  ? [[0, 0x202327], [0.25, 0x2c4a66], [0.6, 0x5b9bd0], [1, 0xd8ecff]]
-  : [[0, 0xf5f5f5], [0.25, 0xbcd7eb], [0.6, 0x4f97c9], [1, 0x08306b]];
+const SCALES = {
+  dark: [[0, 0x202327], [0.25, 0x2c4a66], [0.6, 0x5b9bd0], [1, 0xd8ecff]],
+  light: [[0, 0xf5f5f5], [0.25, 0xbcd7eb], [0.6, 0x4f97c9], [1, 0x08306b]],
+};
+const scaleOfShares = () => SCALES[isDark() ? "dark" : "light"];
 const MANY_CLASSES = 30,
   LEAST_CELL = 9,
   LARGEST_CELL = [90, 26],
@@ -12,9 +14,10 @@ const FOOT_TITLE = 22;
 
 // Red, green and blue of a share from 0 to 1.
 function scaled(share) {
-  const above = Math.max(1, SCALE.findIndex(([at]) => at >= share)),
-    [from, one] = SCALE[above - 1],
-    [to, other] = SCALE[above],
+  const scale = scaleOfShares(),
+    above = Math.max(1, scale.findIndex(([at]) => at >= share)),
+    [from, one] = scale[above - 1],
+    [to, other] = scale[above],
     part = (share - from) / (to - from);
   return [16, 8, 0].map((bits) => Math.round(((one >> bits) & 255) * (1 - part) + ((other >> bits) & 255) * part));
 }
@@ -32,14 +35,17 @@ function confusion(group) {
     list.firstElementChild.value = first;
     return make("div", {}, ...(group.runs.length > 1 ? [list] : []), matrix.place);
   });
-  const scale = make("span", { className: "scale" }),
-    colours = SCALE.map(([at]) => `rgb(${scaled(at)}) ${100 * at}%`);
-  scale.style.background = `linear-gradient(to right, ${colours})`;
+  const legend = () => {
+    const scale = make("span", { className: "scale" }),
+      colours = scaleOfShares().map(([at]) => `rgb(${scaled(at)}) ${100 * at}%`);
+    scale.style.background = `linear-gradient(to right, ${colours})`;
+    return make("p", { className: "legend" }, "0 % ", scale, " 100 %");
+  };
   return [
     section(
       "Confusion matrix",
       "Percent of the frames of each true class (row). The pointer, or the arrow keys, show the counts of a cell.",
-      make("p", { className: "legend" }, "0 % ", scale, " 100 %"),
+      remade(group, legend),
       make("div", { className: beside.length > 1 ? "pair" : "" }, ...parts),
     ),
   ];

@@ -56,6 +56,8 @@ function refresh(plot) {
   const [traces, where] = drawn,
     isNew = !plot.box.data;
   Plotly.react(plot.box, traces, where, CONFIG).then(plot.drawn);
+  // Plotly keeps the width of the first drawing: that of the window on paper, or that of paper in the window.
+  if (!isNew && Math.abs(plot.box._fullLayout.width - plot.box.clientWidth) > 1) Plotly.relayout(plot.box, { autosize: true });
   if (isNew) plot.box.on("plotly_afterplot", plot.drawn);
   plot.whole = where.xaxis.range ?? plot.box._fullLayout.xaxis.range.slice();
   plot.at = plot.point = null;

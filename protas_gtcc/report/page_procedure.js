@@ -47,7 +47,7 @@ function procedureText(group) {
     "Procedure: the median of the time left with its 80 % interval, which may reach beyond the plot, and the " +
     "progress of the procedure; grey: true. Numbered marks are alarms: filled if right, hollow if false, square if " +
     "mistakes are not annotated. Below are the true next step and the likeliest one with its probability. Each step " +
-    "has a row: bars where it was truly done, with a red edge if a mistake is annotated; a black line where it was " +
+    "has a row: bars where it was truly done, with a red edge if a mistake is annotated; an upright line where it was " +
     "reported done; blue shade is the probability that it is done.";
   return [make("p", {}, text)];
 }
@@ -75,7 +75,8 @@ function procedureOf(group, run, number) {
 
 function procedureFacts(group, own) {
   const facts = [];
-  if (known(own.left_error)) facts.push(`time left off by ${(own.left_error / 60).toFixed(2)} min on average`);
+  const error = own.left_error;
+  if (known(error)) facts.push(`time left off by ${error < 60 ? `${error.toFixed(0)} s` : clock(error)} on average`);
   if (own.next_frames) {
     facts.push(`next step right at ${Math.round((100 * own.next_right) / own.next_frames)} % of frames`);
   }
@@ -169,7 +170,7 @@ function rowTexts({ rows, isNarrow, margin }) {
     xref: "paper",
     x: 0,
     showarrow: false,
-    font: { size: 11, color: row.isMissing ? MISTAKE : themed("text") },
+    font: { size: 11, color: row.isMissing ? mistakeColour() : themed("text") },
     ...more,
   });
   const names = rows.map((row) =>

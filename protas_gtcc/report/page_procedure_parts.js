@@ -1,11 +1,11 @@
 // What is drawn in the plot of a procedure: lines over time, shades, segments and marks.
 
-const SHADES = [
+const shadeScale = () => [
   [0, themed("stripe")],
-  [0.5, IS_DARK ? "#2c4a66" : "#cfe0ef"],
-  [1, IS_DARK ? "#5b9bd0" : "#7fb2d9"],
+  [0.5, isDark() ? "#2c4a66" : "#cfe0ef"],
+  [1, isDark() ? "#5b9bd0" : "#7fb2d9"],
 ];
-const MISTAKE = IS_DARK ? "#ff7b70" : "#c0261c";
+const mistakeColour = () => (isDark() ? "#ff7b70" : "#c0261c");
 
 const line = (yaxis, x, y, more) => ({ type: "scatter", mode: "lines", yaxis, x, y, hoverinfo: "skip", ...more });
 const TRUE_LINE = { line: { color: themed("edge"), width: 2 } };
@@ -70,7 +70,7 @@ function shades(places, own, edges) {
     z,
     zmin: 0,
     zmax: 1,
-    colorscale: SHADES,
+    colorscale: shadeScale(),
     showscale: false,
     hoverongaps: false,
     hovertemplate: "probability %{z:.2f}, at %{x:.2f} min<extra></extra>",
@@ -110,7 +110,7 @@ function stepBars(group, truth, rows) {
   made.hovertext = made.hovertext.map((text, index) => [text, ...mistakes[index].map(plain)].join("<br>"));
   made.marker.line = {
     width: mistakes.map((found) => (found.length ? 2 : 0.6)),
-    color: mistakes.map((found, index) => (found.length ? MISTAKE : made.marker.color[index])),
+    color: mistakes.map((found, index) => (found.length ? mistakeColour() : made.marker.color[index])),
   };
   return made;
 }

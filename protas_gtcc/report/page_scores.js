@@ -107,7 +107,7 @@ function scorePlots(group) {
         index,
         count,
         bars,
-        AVERAGES.map((name, i) => hoverText(run, `best look-up (${run.best[name]}), ${name}`, bars[i], null, fraction)),
+        AVERAGES.map((name, i) => hoverText(run, `best look-up (${inWords(run.best[name])}), ${name}`, bars[i], null, fraction)),
       ),
       markers(
         run,

@@ -110,6 +110,7 @@ function scores(group) {
     make("summary", {}, "All look-up predictors"),
     average,
     remade(group, () => lookupTable(group)),
+    ...meanings(group.runs.flatMap((run) => Object.keys(run.metrics.baselines).map(inWords))),
   );
   return [
     section(
@@ -179,6 +180,9 @@ function lookupTable(group) {
   );
 }
 
+// A note without the entries of metrics.json that it names at its end for programs.
+const withoutEntries = (note) => note.replace(/ \[null: .*\]$/, "");
+
 function about(group) {
   const rows = group.runs.map((run) => {
     const { feature_set: features, seed, versions, notes } = run.metrics;
@@ -192,8 +196,10 @@ function about(group) {
       text(features),
       text(seed),
       text(software),
-      text((notes || []).join("; ") || null),
+      text((notes || []).map(withoutEntries).join("; ") || null),
     ]);
   });
-  return [section("The runs", "", table(["run", "folder", "features", "seed", "versions", "notes"], rows))];
+  const made = table(["run", "folder", "features", "seed", "versions", "notes"], rows);
+  made.classList.add("about");
+  return [section("The runs", "", made)];
 }

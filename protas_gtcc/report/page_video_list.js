@@ -9,7 +9,8 @@ const ORDERS = {
   length: "longest first",
 };
 
-// The videos from which most is learnt, with the reason: the best, the median and the worst, and the most surely wrong.
+// The videos from which most is learnt, with the reason: the best, the median and the worst, and the one that is wrong
+// with a high probability in most frames.
 function informative(group, run) {
   if (group.videos.length <= 3) return new Map();
   const byRight = group.videos.map((_, number) => number).sort((a, b) => run.videos[b].acc - run.videos[a].acc),
@@ -20,7 +21,7 @@ function informative(group, run) {
   add(byRight[0], "most frames right");
   add(byRight[Math.floor(byRight.length / 2)], "the median");
   add(byRight.at(-1), "fewest frames right");
-  if (sure(surest) > 0) add(surest, `surely wrong in ${percent(100 * sure(surest))} % of frames`);
+  if (sure(surest) > 0) add(surest, `wrong with a probability of at least .8 in ${percent(100 * sure(surest))} % of frames`);
   return found;
 }
 
@@ -117,7 +118,7 @@ function videoPart(group, number, isOpen) {
     details = make("details", { className: "video", open: isOpen }),
     figures = make("span", {});
   const remake = () => {
-    figures.textContent = videoSummary(group, number);
+    figures.replaceChildren(...videoSummary(group, number));
   };
   group.tables.push(remake);
   remake();
@@ -137,6 +138,7 @@ function videoPart(group, number, isOpen) {
       played = video.file ? makePlayer(group, number, box) : null;
     plots.get(box).timeline = { group, number, player: played?.player };
     details.append(
+      remade(group, () => make("p", {}, ...shownRuns(group).flatMap((run) => longestWrong(group, run, number)))),
       ...(played ? [played.place, played.timeline] : [box]),
       ...group.runs.flatMap((run) => procedureOf(group, run, number)),
     );
@@ -146,6 +148,26 @@ function videoPart(group, number, isOpen) {
   return details;
 }
 
+// Where a run is wrong for longest in a video, and what it takes for what.
+function longestWrong(group, run, number) {
+  const truth = segmentsOf(group.videos[number].segments),
+    longest = segmentsOf(run.videos[number].segments).reduce(
+      (best, [start, end, taken]) => {
+        for (const [from, to, label] of truth) {
+          const part = [Math.max(start, from), Math.min(end, to), label, taken];
+          if (label !== taken && part[1] - part[0] > best[1] - best[0]) best = part;
+        }
+        return best;
+      },
+      [0, 0],
+    );
+  if (longest[1] === 0) return [];
+  const [start, end, label, taken] = longest,
+    [from, to] = [start, end].map((frame) => (frame / group.fps).toFixed(1)),
+    names = [label, taken].map((id) => group.class_names[id]);
+  return [make("strong", {}, run.name), `: longest wrong stretch, ${from} to ${to} s: ${names[0]} predicted as ${names[1]}. `];
+}
+
 function videos(group) {
   const list = make("div", {}),
     tools = videoTools(group, makeParts(group), list);
@@ -153,7 +175,8 @@ function videos(group) {
     section(
       "Test videos",
       "Bars: true and predicted segments. Below: true progress (grey) and each run's reported progress. Drag to zoom " +
-        "in time, double-click to see all. If one run is shown, a band marks its interval of progress." +
+        "in time, double-click to see all. If one run is shown, a band marks its interval of progress. Figures beside the " +
+        "names are of the runs in their order and colours; the red words are of the first run." +
         (DATA.has_videos ? " A click on a segment plays it, a click on the curves plays from there." : ""),
       ...withoutFile(group),
       ...procedureText(group),

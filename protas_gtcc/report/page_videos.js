@@ -32,10 +32,8 @@ const targetsOf = (segments, background) =>
   );
 
 function clock(seconds) {
-  const rest = seconds % 60;
-  return seconds < 60
-    ? `${rest.toFixed(2)} s`
-    : `${Math.floor(seconds / 60)} min ${rest.toFixed(0)} s`;
+  const whole = Math.round(seconds);
+  return seconds < 60 ? `${seconds.toFixed(2)} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 // A trace of bars from frame to frame; on the horizontal axis, a unit has so many frames.
@@ -203,18 +201,27 @@ const nameLetters = () => (NARROW.matches ? 12 : 28);
 const labelWidth = (group) =>
   Math.min(210, 24 + 6.4 * Math.max(8, ...group.runs.map((run) => Math.min(nameLetters(), run.name.length))));
 
+// Figures of a video: those of few runs one by one, in the runs' colours; of many, the least and the largest.
 function videoSummary(group, number) {
   const runs = shownRuns(group),
-    video = group.videos[number];
-  const range = (name, write) => {
-    const values = runs.map((run) => run.videos[number][name]).filter(known),
-      ends = [Math.min(...values), Math.max(...values)].map(write);
-    return values.length ? ends.filter((end, index) => ends.indexOf(end) === index).join(" to ") : "–";
+    video = group.videos[number],
+    length = `${clock(video.num_frames / group.fps)}, ${video.num_frames} frames`;
+  if (!runs.length) return [length];
+  const each = (name, write) => {
+    const values = runs.map((run) => run.videos[number][name]);
+    if (runs.length > MANY_SPREADS) return [rangeOf(values.filter(known), write)];
+    return values.flatMap((value, index) => {
+      const written = make("strong", { title: runs[index].name }, write(value));
+      written.style.color = runs[index].colour;
+      return index ? [", ", written] : [written];
+    });
   };
-  return (
-    `${clock(video.num_frames / group.fps)}, ${video.num_frames} frames` +
-    (runs.length ? `; ${range("acc", percent)} % of frames correct, progress error ${range("error", fraction)}` : "")
-  );
+  return [`${length}; frames right, %: `, ...each("acc", percent), "; progress error: ", ...each("error", fraction)];
+}
+
+function rangeOf(values, write) {
+  const ends = [Math.min(...values), Math.max(...values)].map(write);
+  return values.length ? [...new Set(ends)].join(" to ") : "–";
 }
 
 function classList(group) {
