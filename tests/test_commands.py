@@ -220,7 +220,7 @@ def test_predict_prints_and_writes_the_segments_and_draws_them(run, tiny_dataset
 
 def test_predict_prints_a_table_of_the_first_segments_at_80_columns(run, tiny_dataset, tmp_path, capsys):
     features = Dataset(tiny_dataset).features("video9", "features")
-    np.save(tmp_path / "long.npy", np.tile(features, (9, 1)))
+    np.save(tmp_path / "long.npy", np.tile(features, (12, 1)))
     capsys.readouterr()
     assert exit_code("predict", run, tmp_path / "long.npy", "--no-pictures") == 0
     printed = capsys.readouterr().out.splitlines()
