@@ -13,6 +13,7 @@ from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.decoding.duration_filter import FilterCall, filter_frames
 from protas_gtcc.decoding.filter_output import MOST, StateBeliefs, empty_output
 from protas_gtcc.decoding.hypotheses import make_hypotheses
+from protas_gtcc.predictions import Prediction
 from protas_gtcc.procedure.calibration import learn_procedure
 from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.memory import find_order
@@ -96,14 +97,19 @@ def test_of_two_steps_that_look_alike_the_one_that_is_not_done_is_going_on():
     labels = np.repeat([0, 1, 0, 2, 0, 3], 11)
     probs = np.eye(CLASSES, dtype=np.float32)[labels]
     probs[labels == 3, 1] = probs[labels == 3, 3] = 0.5
+
+    def found(**changes: float) -> Prediction:
+        settings = dataclasses.replace(SETTINGS, **changes)
+        return ProcedureDecoder(states, settings, [0], FPS, model).decode(np.zeros(66, dtype=np.int64), probs, None)
+
     means = {}
-    for weight in (0.0, 0.9):
-        settings = dataclasses.replace(SETTINGS, order_memory=weight)
-        found = ProcedureDecoder(states, settings, [0], FPS, model).decode(np.zeros(66, dtype=np.int64), probs, None)
-        assert found.probs is not None
-        means[weight] = found.probs[[1, 3]][:, labels == 3].mean(axis=1)
+    for weight in (0.0, 0.9):  # in the filter's own belief: to the network both are equally likely
+        alone = found(order_memory=weight, network_class_share=0.0)
+        assert alone.probs is not None
+        means[weight] = alone.probs[[1, 3]][:, labels == 3].mean(axis=1)
     assert means[0.0][0] == pytest.approx(means[0.0][1], abs=0.1)
-    assert means[0.9][1] > 2 * means[0.9][0]
+    assert means[0.9][1] > 10 * means[0.9][0]
+    assert (found(order_memory=0.9).labels[labels == 3] == 3).all(), "and that is what is reported"
 
 
 def test_what_is_remembered_leaves_the_share_of_pauses_as_it_was_learnt():
