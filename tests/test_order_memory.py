@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_of_two_steps_that_look_alike_the_one_that_is_not_done_is_going_on():
     probs = np.eye(CLASSES, dtype=np.float32)[labels]
     probs[labels == 3, 1] = probs[labels == 3, 3] = 0.5
 
-    def found(**changes: float) -> Prediction:
+    def found(**changes: Any) -> Prediction:
         settings = dataclasses.replace(SETTINGS, **changes)
         return ProcedureDecoder(states, settings, [0], FPS, model).decode(np.zeros(66, dtype=np.int64), probs, None)
 
