@@ -15,20 +15,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from page_in_browser import Page, chromium
 from websockets.asyncio.client import connect
 
 from protas_gtcc.cli.main import run_command
@@ -37,9 +35,6 @@ from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import load
 from protas_gtcc.runs.evaluate_run import test_videos
-
-SIZE = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-Ask = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -119,20 +114,20 @@ async def measure(address: str, videos: list[np.ndarray], arguments: Arguments) 
     """The costs of each page, in turns."""
     sending = [asyncio.create_task(send(address, videos, number, arguments.fps)) for number in range(len(videos))]
     costs: dict[str, list[Cost]] = {}
-    async with counting(address) as (relay, counted), browsing(arguments.browser) as (ask, process):
+    async with counting(address) as (relay, counted), chromium(arguments.browser) as page:
         views = {"empty": "about:blank", "all people": f"http://{relay}/"}
         views["one in full beside all"] = f"http://{relay}/#person=person1"
-        await ask("Emulation.setDeviceMetricsOverride", **SIZE)
-        await ask("Performance.enable")
-        for _, (view, page) in itertools.product(range(arguments.rounds), views.items()):
-            await ask("Page.navigate", url="about:blank")
-            await ask("Page.navigate", url=page)
+        await page.resize(1280)
+        await page.ask("Performance.enable")
+        for _, (view, shown) in itertools.product(range(arguments.rounds), views.items()):
+            await page.ask("Page.navigate", url="about:blank")
+            await page.ask("Page.navigate", url=shown)
             if view != "empty":
-                await until_shown(ask, arguments.people)
+                await until_shown(page, arguments.people)
             await asyncio.sleep(arguments.settling_seconds)
-            before = process_seconds(process), await page_seconds(ask), counted[0], time.monotonic()
+            before = process_seconds(page.browser), await page.seconds("TaskDuration"), counted[0], time.monotonic()
             await asyncio.sleep(arguments.seconds)
-            after = process_seconds(process), await page_seconds(ask), counted[0], time.monotonic()
+            after = process_seconds(page.browser), await page.seconds("TaskDuration"), counted[0], time.monotonic()
             browser, own, sent, seconds = (end - start for start, end in zip(before, after, strict=True))
             costs.setdefault(view, []).append(Cost(browser / seconds, own / seconds, sent / seconds))
             for task in sending:
@@ -153,20 +148,14 @@ async def send(address: str, videos: list[np.ndarray], own: int, fps: float) -> 
             await client.recv()
 
 
-async def until_shown(ask: Ask, people: int) -> None:
+async def until_shown(page: Page, people: int) -> None:
     """Wait until the page has a row for each person, and is connected."""
     code = "[document.querySelectorAll('#rows li').length, document.getElementById('status')?.textContent]"
     deadline, shown = time.monotonic() + 30, None
     while shown != [people, "connected"]:
         assert time.monotonic() < deadline, shown
         await asyncio.sleep(0.1)
-        shown = (await ask("Runtime.evaluate", expression=code, returnByValue=True))["result"].get("value")
-
-
-async def page_seconds(ask: Ask) -> float:
-    """Processor time of the tasks of the page's thread so far."""
-    metrics = (await ask("Performance.getMetrics"))["metrics"]
-    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+        shown = await page.value(code)
 
 
 def process_seconds(root: int) -> float:
@@ -203,47 +192,6 @@ async def counting(address: str) -> AsyncIterator[tuple[str, list[int]]]:
     server = await asyncio.start_server(relay, "127.0.0.1", 0)
     async with server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", counted
-
-
-@contextlib.asynccontextmanager
-async def browsing(program: str) -> AsyncIterator[tuple[Ask, int]]:
-    """A browser without a window: a function that gives its page commands, and its process."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-        command = [program, *options, f"--user-data-dir={profile}", "about:blank"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            try:
-                port = await asyncio.to_thread(port_of, Path(profile) / "DevToolsActivePort")
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-                    page = next(one for one in json.load(answer) if one["type"] == "page")
-                async with connect(page["webSocketDebuggerUrl"], max_size=None) as socket:
-                    yield asking(socket), process.pid
-            finally:
-                process.kill()
-
-
-def port_of(file: Path) -> str:
-    """The port that the browser has written to a file."""
-    deadline = time.monotonic() + 30
-    while not file.exists() or not file.read_text().strip():
-        if time.monotonic() > deadline:
-            raise InputError("the browser does not start; name another one with --browser")
-        time.sleep(0.05)
-    return file.read_text().split()[0]
-
-
-def asking(socket: Any) -> Ask:
-    """A function that gives the page a command and returns its result."""
-    numbers = itertools.count(1)
-
-    async def ask(method: str, **params: Any) -> Any:
-        number = next(numbers)
-        await socket.send(json.dumps({"id": number, "method": method, "params": params}))
-        while (message := json.loads(await socket.recv())).get("id") != number:
-            pass
-        return message["result"]
-
-    return ask
 
 
 if __name__ == "__main__":

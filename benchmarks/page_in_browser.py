@@ -46,8 +46,10 @@ class Took(NamedTuple):
 class Page:
     """An open page; commands of the protocol, and expressions of the page."""
 
-    def __init__(self, socket: Any):
+    def __init__(self, socket: Any, browser: int):
         self._socket, self._numbers = socket, itertools.count(1)
+        self.browser = browser
+        """The browser's process."""
 
     async def ask(self, method: str, **params: Any) -> Any:
         """Give a command, and return its result."""
@@ -65,45 +67,50 @@ class Page:
             raise InputError(f"the page failed at {expression}: {problem}; give a page of this version")
         return answer["result"].get("value")
 
-    async def processor_seconds(self) -> float:
-        """What the main thread has used so far."""
+    async def seconds(self, metric: str = "ThreadTime") -> float:
+        """A metric of the protocol so far; by default the processor time of the main thread."""
         metrics = (await self.ask("Performance.getMetrics"))["metrics"]
-        return float(next(one["value"] for one in metrics if one["name"] == "ThreadTime"))
+        return float(next(one["value"] for one in metrics if one["name"] == metric))
+
+    async def resize(self, width: int, height: int = 900) -> None:
+        """Make the window this large, in pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        await self.ask("Emulation.setDeviceMetricsOverride", **size)
 
     async def load(self, path: Path, width: int, height: int = 900) -> Took:
         """Open a file in a window of this size, in pixels; seconds until it is usable."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         await self.ask("Page.enable")
-        await self.ask("Emulation.setDeviceMetricsOverride", **size)
+        await self.resize(width, height)
         await self.ask("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         await self.ask("Performance.enable", timeDomain="threadTicks")
         await self.ask("Page.navigate", url=path.resolve().as_uri())
         while (found := await self.value("window.usable")) is None:
             await asyncio.sleep(0.05)
-        return Took(float(found) / 1000, await self.processor_seconds())
+        return Took(float(found) / 1000, await self.seconds())
 
     async def reaction(self, act: str, holds: str) -> Took | None:
         """Milliseconds from an action to the painted frame in which a condition holds; None if it never does."""
-        before = await self.processor_seconds()
+        before = await self.seconds()
         found = await self.value(f"reaction(() => {{ {act} }}, () => {holds})")
-        return None if found is None else Took(float(found), 1000 * (await self.processor_seconds() - before))
+        return None if found is None else Took(float(found), 1000 * (await self.seconds() - before))
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Page]:
-    """A fresh browser with an empty page. Raises `InputError` where there is none."""
+async def chromium(name: str | None = None) -> AsyncIterator[Page]:
+    """A fresh browser (this program, or else any Chromium) with an empty page. Raises `InputError` if there is none."""
     from websockets.asyncio.client import connect
 
-    program = next(filter(None, map(shutil.which, NAMES)), None)
+    names = NAMES if name is None else (name,)
+    program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
-        raise InputError(f"no browser on this machine; expected one of {', '.join(NAMES)}")
+        raise InputError(f"no browser on this machine; expected {' or '.join(names)}")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
         command += [f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             async with connect(_address(Path(profile)), max_size=None, ping_interval=None) as socket:
-                yield Page(socket)
+                yield Page(socket, process.pid)
         finally:
             process.kill()
             process.wait()
