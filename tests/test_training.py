@@ -511,3 +511,13 @@ def test_reading_configurations_of_runs_does_not_wait_for_torch():
     code = f"import sys, {', '.join(f'protas_gtcc.{name}' for name in modules)}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_more_processes_than_gpus_are_refused_in_one_line(tiny_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("protas_gtcc.training.loop.choose_device", lambda wanted: "cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "2")
+    with pytest.raises(InputError, match="started 2 processes on a machine with 1 GPU; start one a GPU"):
+        train_into(tmp_path / "run", tiny_config(tiny_dataset))
+    assert not (tmp_path / "run").exists()

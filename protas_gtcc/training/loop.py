@@ -64,7 +64,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         """Train a run to its end, a resumed one from its last finished epoch; `on_end` is called after errors, too."""
         try:
             loop = cls(config, dataset, run, callbacks)
-            with run.only_writer() if loop.fabric.is_global_zero else nullcontext(), full_float32():
+            with run.only_writer() if loop.fabric.is_global_zero else nullcontext():
                 loop.start(resume)
                 loop.fit()
                 loop.finish()
@@ -123,6 +123,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         elif self.fabric.is_global_zero:
             self.run.start(self.config)
 
+    @full_float32()
     def fit(self) -> None:
         """Train from the current epoch to the last, or until patience runs out."""
         for callback in self.callbacks:
