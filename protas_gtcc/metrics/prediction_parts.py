@@ -46,7 +46,7 @@ class PredictionParts(PredictionFiles):
 
     def __init__(self, index: Path, class_names: list[str] | None = None):
         self.path, self._class_names = index, class_names
-        names, self._shard_of = _read_index(index)
+        names, self._shard_of = read_index(index)
         self._shards, self._open = [index.parent / name for name in names], OrderedDict[int, PredictionFiles]()
         self.video_names = list(self._shard_of)
         first = self._opened(self._shard_of[self.video_names[0]]).info
@@ -81,7 +81,11 @@ class PredictionParts(PredictionFiles):
         return self._open[number]
 
 
-def _read_index(path: Path) -> tuple[list[str], dict[str, int]]:
+def read_index(path: Path) -> tuple[list[str], dict[str, int]]:
+    """An index's shards, and the number of each video's shard; whether they are there is not looked at.
+
+    Raises `InputError` for a file that is no index.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] == FORMAT and _is_index(content["shards"], content["videos"]):

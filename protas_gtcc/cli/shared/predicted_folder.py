@@ -45,13 +45,14 @@ class PredictedFolder:
         So do tables without a file of predictions, unless they are of a work list that `goes_on`.
         """
         from protas_gtcc.metrics.prediction_files import open_predictions
+        from protas_gtcc.metrics.prediction_parts import read_index
 
         found, lost = set[str](), ""
         index = self.path / PREDICTIONS_INDEX
         written = index if index.exists() else self.file
         if written.exists():
-            try:
-                found = set(open_predictions(written).video_names)
+            try:  # a shard that is gone or damaged is no reason to refuse: it is predicted again
+                found = set(read_index(index)[1] if written == index else open_predictions(written).video_names)
                 if others := sorted(found - names):
                     lost = f"predictions of other videos, {listed(others)}"
             except InputError as error:
