@@ -108,8 +108,8 @@ onPicture = () => {{
 }};
 document.querySelector('video').requestVideoFrameCallback(onPicture);
 """
-"""When the browser hands over a picture: at other times, a busy machine may show later ones already. A picture on the way
-to another place is none: the page shows where it goes to."""
+"""When the browser hands over a picture: at other times, a busy machine may show later ones already. A picture on the
+way to another place is none: the page shows where it goes to."""
 
 MOUSE = "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"
 """Headless Chromium has no mouse by default, and plotly treats the two differently."""

@@ -53,7 +53,7 @@ def without(
     recordings: Sequence[Recording], people: Sequence[str], fold: Collection[int]
 ) -> tuple[list[Recording], list[str]]:
     """All recordings but those of a fold, and their people."""
-    others = [number for number in range(len(recordings)) if number not in set(fold)]
+    others = sorted({*range(len(recordings))}.difference(fold))
     return [recordings[number] for number in others], [people[number] for number in others]
 
 
