@@ -48,7 +48,8 @@ def read_belief(hypotheses, rule, live, belief, classes, tasks, reached, network
     histogram = np.empty((num_classes, len(belief) * rule.bins_per_phase))
     if num_tasks > 1:
         _weigh_by_task(hypotheses, tasks, network)
-    output.tasks[t] = tasks
+    for g in range(num_tasks):
+        output.tasks[t, g] = tasks[g]
     for c in range(num_classes):
         output.probs[t, c] = (1 - rule.network_class_share) * classes[c] + rule.network_class_share * network[c]
     label = np.argmax(output.probs[t])

@@ -142,13 +142,20 @@ def filter_frame(call, t, known, order):
 @no_type_check
 def _note(trace, t, belief, evidence, network, progress, known, order):
     """Keep what is known of frame t."""
-    trace.belief[t], trace.evidence[t], trace.network[t], trace.progress[t] = belief, evidence, network, progress
-    trace.known[t] = -1
+    for c in range(len(evidence)):
+        trace.evidence[t, c], trace.network[t, c], trace.progress[t, c] = evidence[c], network[c], progress[c]
+    for i in range(len(belief)):
+        for r in range(belief.shape[1]):
+            trace.belief[t, i, r] = belief[i, r]
     num = 0
     for k in range(len(known)):
         if known[k] > 0 and num < trace.known.shape[1]:
-            trace.known[t, num], trace.order[t, num] = k, order[k]
+            trace.known[t, num] = k
+            for place in range(order.shape[1]):
+                trace.order[t, num, place] = order[k, place]
             num += 1
+    for n in range(num, trace.known.shape[1]):
+        trace.known[t, n] = -1
 
 
 @compiled(nogil=True, fastmath=REORDERED)
@@ -247,5 +254,6 @@ def _keep_tasks(hypotheses, live, tasks, belief):
         if tasks[g] < TINY:
             first, last = live_range(hypotheses, (g, g + 1))[2:]
             for i in range(len(belief)):
-                belief[i, first:last] *= TINY / tasks[g]
+                for r in range(first, last):
+                    belief[i, r] *= TINY / tasks[g]
             tasks[g] = TINY

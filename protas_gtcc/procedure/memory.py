@@ -68,14 +68,17 @@ def remember(rules, state, n, beliefs, t, order, before, chosen, carried):
         share = beliefs.entered[t, s] if state.known[n, s] > 0 else 1.0
         total = totals[number]
         if total <= 0:
-            total, task = 1.0, of_task[s]
-            carried[0, number], carried[1, number] = state.task_done[n, task], state.task_last[n, task]
+            total = 1.0
+            for j in range(carried.shape[2]):
+                carried[0, number, j] = state.task_done[n, of_task[s], j]
+                carried[1, number, j] = state.task_last[n, of_task[s], j]
         state.seconds[n, s] = (1 - share) * state.seconds[n, s] + rules.seconds
         state.surprise[n, s] = (1 - share) * state.surprise[n, s] + share * surprises[number] / total
         for j in range(state.done.shape[2]):
             state.done[n, s, j] = (1 - share) * state.done[n, s, j] + share * carried[0, number, j] / total
             state.last[n, s, j] = (1 - share) * state.last[n, s, j] + share * carried[1, number, j] / total
-    state.known[n] = 0.0
+    for s in range(state.known.shape[1]):
+        state.known[n, s] = 0.0
     for s in chosen:
         state.known[n, s] = 1.0
 

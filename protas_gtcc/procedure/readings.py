@@ -50,5 +50,9 @@ def find_events(tracked, limits, streams, happened_at, confidence, frames, found
                     num += 1
         passed[n] += 1
     if num == len(found):
-        happened_at[:], frames[:] = seen, passed
+        for n in range(len(frames)):
+            frames[n] = passed[n]
+            for kind in range(seen.shape[1]):
+                for c in range(seen.shape[2]):
+                    happened_at[n, kind, c] = seen[n, kind, c]
     return num

@@ -27,6 +27,7 @@ function addPlot(group, height, draw, drawn = () => {}) {
   return box;
 }
 
+const whenIdle = window.requestIdleCallback ?? setTimeout;
 let isNextPlanned = false;
 function drawNearest() {
   const middle = ({ box }) => {
@@ -40,7 +41,7 @@ function drawNearest() {
   refresh(nearest);
   isNextPlanned = true;
   requestAnimationFrame(() =>
-    setTimeout(() => {
+    whenIdle(() => {
       isNextPlanned = false;
       drawNearest();
     }),
