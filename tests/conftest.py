@@ -25,6 +25,18 @@ torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have files spread over processes in the order below, not those with most tests first."""
+    if hasattr(config.option, "loadscopereorder"):  # pytest-xdist is there
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that all processes end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def slow_but_first(cases: Iterable[object]) -> list[Any]:
     """Cases of a test that takes seconds: the first belongs to the fast half, the others are marked as slow."""
     first, *others = cases
