@@ -32,9 +32,9 @@ def labels_of(num_frames: int) -> np.ndarray:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a run that follows procedures, with the file of the long video."""
     folder = tmp_path_factory.mktemp("report")
-    info = DatasetInfo("kitchen", NAMES, [0], FPS, {"1": {"train": ["long"], "test": list(LENGTHS)}})
+    info = DatasetInfo("kitchen", NAMES, [0], FPS, {"1": {"train": ["other"], "test": list(LENGTHS)}})
     with write_dataset(folder / "kitchen.h5", info, {"features": FeatureSet(1)}) as writer:
-        for name, length in LENGTHS.items():
+        for name, length in {**LENGTHS, "other": 100}.items():
             features = {"features": np.zeros((length, 1), dtype=np.float32)}
             writer.add(Video(name, labels_of(length), features, task="soup"))
     run = make_run(folder / "run", folder / "kitchen.h5")
@@ -95,7 +95,8 @@ def test_keys_and_clicks_find_their_frame_where_the_axis_is_in_minutes(page: Pat
         assert start / FPS <= seconds < start / FPS + 5, "the segment plays from its start"
         await tab.js("document.querySelector('video').pause()")
         cursor = "document.querySelector('.cursor').offsetLeft + 1"
-        where = f"{plot}._fullLayout.xaxis._offset + {plot}._fullLayout.xaxis.l2p(document.querySelector('video').currentTime / 60)"
+        axis, now = f"{plot}._fullLayout.xaxis", "document.querySelector('video').currentTime / 60"
+        where = f"{axis}._offset + {axis}.l2p({now})"
         await tab.until(f"Math.abs({cursor} - ({where})) <= 2")
 
     opened(page, tmp_path / "profile", look, MOUSE)
