@@ -68,8 +68,8 @@ def words(one: ClassSegments, letters: int = 60) -> list[str]:
 
 def test_the_page_has_how_each_class_is_found_of_each_run(runs: list[Path]) -> None:
     for run, path in zip(page_data(open_runs(runs))["groups"][0]["runs"], runs, strict=True):
-        expected = [one and dataclasses.asdict(one) for one in found(path)]
-        assert run["found"][0] is expected[0] is None, "background has no segments"
+        expected = [dataclasses.asdict(one) if one else {} for one in found(path)]
+        assert (run["found"][0], expected[0]) == (None, {}), "background has no segments"
         for own, one in zip(run["found"][1:], expected[1:], strict=True):
             assert own.keys() == one.keys()
             for name, value in one.items():

@@ -75,9 +75,14 @@ def _of_class(rows: np.ndarray, fps: float) -> ClassSegments | None:
         return None
     pieces, start, end, length, taken_for = rows.T
     is_missed = pieces == 0
-    quartiles = [_quartiles(one[~is_missed] / fps) for one in (start, end, length)]
     return ClassSegments(
-        len(rows), int(is_missed.sum()), int((pieces > 1).sum()), *quartiles, _most_taken(taken_for[is_missed])
+        num=len(rows),
+        num_missed=int(is_missed.sum()),
+        num_in_pieces=int((pieces > 1).sum()),
+        start=_quartiles(start[~is_missed] / fps),
+        end=_quartiles(end[~is_missed] / fps),
+        length=_quartiles(length[~is_missed] / fps),
+        taken_for=_most_taken(taken_for[is_missed]),
     )
 
 
