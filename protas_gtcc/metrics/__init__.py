@@ -7,7 +7,8 @@
     metrics.evaluate(predicted, labels, reported=reported, …)           # all of metrics.json
 
 In detail: where the progress error lies (`breakdowns`), the shape of progress curves (`curves`), delays and false
-starts (`online`), calibration (`certainty`). `details` compares with the best look-up, and defines each figure.
+starts (`online`), calibration (`certainty`), late, short and missed segments by class (`found_segments`). `details`
+compares with the best look-up, and defines each figure.
 
 Each metric has two steps. A video becomes a small vector of sums and counts; sums over videos become figures.
 Pooling over videos, and over all but one video or person, is then one matrix product.

@@ -176,7 +176,7 @@ function buildGroup(group) {
   const seconds = group.videos.reduce((sum, video) => sum + video.num_frames, 0) / group.fps;
   const facts =
     `${counted(group.runs, "run")}, ${counted(group.videos, "test video")} ` +
-    `(${(seconds / 60).toFixed(1)} minutes at ${group.fps} frames per second), ` +
+    `(${lasting(seconds)} at ${group.fps} frames per second), ` +
     `${group.class_names.length} classes. True labels: ${group.dataset_file}` +
     (group.left_out ? `. Scores are of ${group.left_out} more test videos too, which are not shown` : "");
   const sections = [scores, procedureScores, procedureReliability, reliability, classes, lengths, confusion, further, videos, about].flatMap((part) =>

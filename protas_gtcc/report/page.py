@@ -15,12 +15,14 @@ from protas_gtcc.storage.atomic import write_text
 
 SCRIPTS = (
     "page.js",
+    "page_time.js",
     "page_plots.js",
     "page_print.js",
     "page_keys.js",
     "page_tables.js",
     "page_further.js",
     "page_scores.js",
+    "page_found.js",
     "page_classes.js",
     "page_lengths.js",
     "page_matrix.js",

@@ -10,10 +10,6 @@ const LANE = 17;
 
 const verdictOf = (isRight) => (known(isRight) ? (isRight ? "right" : "false") : "unknown");
 const stepName = (group, label, length = 60) => `${label} ${short(group.class_names[label], length)}`;
-const atTime = (group, frame) => {
-  const seconds = Math.floor(frame / group.fps);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-};
 
 // The alarms of a run's video, numbered in the order of their frames.
 function alarmsOf(procedure) {
@@ -43,14 +39,14 @@ function lanesOf(alarms, apart) {
   });
 }
 
-// Numbered marks of alarms at these places of the vertical axis.
-function alarmMarks(group, alarms, places) {
+// Numbered marks of alarms at these places of the vertical axis; on the horizontal axis, a unit has so many frames.
+function alarmMarks(group, alarms, places, unit) {
   const looks = alarms.map((alarm) => VERDICTS[alarm.verdict]);
   return {
     type: "scatter",
     mode: "markers+text",
     yaxis: "y3",
-    x: alarms.map((alarm) => alarm.frame / group.fps / 60),
+    x: alarms.map((alarm) => alarm.frame / unit),
     y: places,
     text: alarms.map((alarm) => String(alarm.number)),
     textfont: { size: 9, color: looks.map((look) => look.text) },

@@ -27,7 +27,7 @@ function procedureReliability(group) {
       make(
         "div",
         { className: "pair" },
-        ...(following.some((run) => run.metrics.procedure) ? [plot("Time left, error in minutes", leftErrors)] : []),
+        ...(following.some((run) => run.metrics.procedure) ? [plot("Time left, mean error", leftErrors)] : []),
         plot("Time left, how often its interval is right", leftCoverage),
         plot("Done list, how often a step is done", doneReliability),
         ...(following.some((run) => run.calibration.alarms.length) ? [plot("Alarms by their confidence", alarmCurves)] : []),
@@ -67,23 +67,27 @@ const shareAxis = (title) => axis(title, { range: [-0.02, 1.02], dtick: 0.2, tic
 
 function leftErrors(following) {
   const runs = following.filter((run) => run.metrics.procedure),
-    tenths = (tree) => TENTHS.map((one) => tree?.[`${(one / 10).toFixed(1)}-${((one + 1) / 10).toFixed(1)}`]?.error_minutes ?? null),
+    minutes = (tree) => TENTHS.map((one) => tree?.[`${(one / 10).toFixed(1)}-${((one + 1) / 10).toFixed(1)}`]?.error_minutes ?? null),
+    own = (run) => minutes(run.metrics.procedure.time_left.tenth),
+    lookupMinutes = runs[0] ? minutes(runs[0].metrics.procedure.lookups?.after_last_step?.time_left.tenth) : [],
+    unit = unitOf(60 * Math.max(0, ...lookupMinutes, ...runs.flatMap(own))),
+    inUnit = (value) => (known(value) ? (60 * value) / unit.seconds : null),
+    lookup = lookupMinutes.map(inUnit),
     of = (run) => ({
-      values: tenths(run.metrics.procedure.time_left.tenth),
-      intervals: tenths(run.metrics.intervals.procedure?.time_left?.tenth),
-    }),
-    lookup = runs[0] && tenths(runs[0].metrics.procedure.lookups?.after_last_step?.time_left.tenth);
+      values: own(run).map(inUnit),
+      intervals: minutes(run.metrics.intervals.procedure?.time_left?.tenth).map((bounds) => bounds?.map(inUnit)),
+    });
   const grey = {
     type: "scatter",
     mode: "lines",
     x: TENTHS.map((one) => one / 10 + 0.05),
     y: lookup,
-    hovertemplate: "look-up, given the true steps: %{y:.2f} min<extra></extra>",
+    hovertemplate: `look-up, given the true steps: %{y:.2f} ${unit.short}<extra></extra>`,
     line: { color: themed("faint"), width: 2 },
   };
   return [
-    [...(lookup?.some(known) ? [grey] : []), ...tenthTraces(runs, of, (_, tenth) => `${tenthName(tenth)} is over, minutes`, twoDigits)],
-    layout(300, { xaxis: overProcedure(), yaxis: axis("mean error, minutes", { rangemode: "tozero" }) }),
+    [...(lookup.some(known) ? [grey] : []), ...tenthTraces(runs, of, (_, tenth) => `${tenthName(tenth)} is over, ${unit.name}`, twoDigits)],
+    layout(300, { xaxis: overProcedure(), yaxis: axis(`mean error, ${unit.name}`, { rangemode: "tozero" }) }),
   ];
 }
 

@@ -7,11 +7,16 @@ const CLASS_ORDERS = {
   frames: "frames, most first",
   right: "frames right, fewest first",
   f1: "F1 of frames, lowest first",
+  start: "start of segments, latest first",
+  end: "end of segments, latest first",
+  length: "length of segments, too short first",
+  missed: "segments missed, most first",
 };
-const RISING = ["name", "right", "f1"];
-const FIRST_CLASSES = 30;
+const RISING = ["name", "right", "f1", "length"];
+const [FIRST_CLASSES, LEAST_ROWS] = [30, 7];
 
-// By name of a class: frames, percent of them that are right, F1 of frames in percent, progress error and its interval.
+// By name of a class: frames, percent of them that are right, F1 of frames in percent, progress error and its interval,
+// and `foundFigures` of its segments.
 function classFigures(group, run) {
   if (run.classFigures) return run.classFigures;
   const own = run.metrics.progress.predicted?.per_class,
@@ -27,6 +32,7 @@ function classFigures(group, run) {
         f1: frames + taken[id] ? (200 * right) / (frames + taken[id]) : null,
         error: own?.[name] ?? null,
         interval: intervals?.[name] ?? null,
+        ...foundFigures(run.found[id]),
       };
       return [name, figures];
     }),
@@ -60,7 +66,9 @@ function classes(group) {
     const names = classesInOrder(group, view);
     return view.isWhole ? names : names.slice(0, FIRST_CLASSES);
   };
-  const height = () => 70 + Math.max(shown().length, 1) * rowHeight(shownRuns(group).length);
+  // With fewer rows, plotly would leave out a hover box that is higher than the plot.
+  const places = (names) => Math.max(names.length, LEAST_ROWS);
+  const height = () => 70 + places(shown()) * rowHeight(shownRuns(group).length);
   const draw = () => {
     const names = shown(),
       runs = shownRuns(group);
@@ -79,16 +87,18 @@ function classes(group) {
           ...{ range: [-2, 102], domain: [0.53, 1] },
           ...fixed,
         }),
-        yaxis: { ...rowAxis(names, isNarrow ? 15 : 30), automargin: false },
+        yaxis: { ...rowAxis(names, isNarrow ? 15 : 30), range: [places(names) - 0.5, -0.5], automargin: false },
         shapes: bands(names.length),
       }),
     ];
   };
   const box = addPlot(group, height, draw),
     rows = make("details", {}, make("summary", {}, "As a table")),
+    words = make("details", {}, make("summary", {}, "In words: late or early, too short or too long, missed")),
     tools = classTools(group, view, () => {
       redraw(box);
       remakeTable();
+      remakeWords();
     });
   const remakeTable = () => {
     if (!rows.open) return;
@@ -96,34 +106,24 @@ function classes(group) {
     rows.replaceChildren(rows.firstChild, classTable(group, view, shown(), tools.arrange));
     if (kept) rows.querySelector(`[data-column="${kept}"]`)?.focus();
   };
+  const remakeWords = () => {
+    if (words.open) words.replaceChildren(words.firstChild, ...(shownRuns(group).length ? foundList(group, shown()) : [nothing()]));
+  };
   rows.ontoggle = remakeTable;
-  group.tables.push(tools.count, remakeTable);
+  words.ontoggle = remakeWords;
+  group.tables.push(tools.count, remakeTable, remakeWords);
   return [
     section(
       "Classes",
       "Actions that occur in the test videos. Lines: 95 % intervals (none for a class in one video). Grey bars: the " +
-        "look-up with the least error over all classes, on the run's predicted segments.",
+        `look-up with the least error over all classes, on the run's predicted segments. ${FOUND_TEXT}`,
       remade(group, () => shownRuns(group).map((run) => worstClass(group, run))),
       tools.place,
       box,
       rows,
+      words,
     ),
   ];
-}
-
-// The class of which the fewest frames are right, and what they are taken for.
-const LEAST_TAKEN = 0.05;
-function worstClass(group, run) {
-  const figures = classFigures(group, run),
-    [worst] = classesInOrder(group, { key: "right", run, isReversed: false, wanted: "" });
-  if (!known(worst) || !known(figures.get(worst).right)) return "";
-  const { right, frames } = figures.get(worst),
-    label = group.class_names.indexOf(worst),
-    taken = run.confusion[label].map((count, other) => [count / frames, other]),
-    others = taken.filter(([share, other]) => other !== label && share >= LEAST_TAKEN).sort(([one], [other]) => other - one);
-  const texts = others.slice(0, 3).map(([share, other]) => `${percent(100 * share)} % as ${group.class_names[other]}`),
-    instead = texts.length ? `; predicted instead: ${texts.join(", ")}` : "";
-  return make("p", {}, make("strong", {}, run.name), `: fewest frames right in ${worst}, ${percent(right)} % of ${frames}${instead}.`);
 }
 
 // What orders and finds classes; `arranged` is called when the view is another one.
@@ -160,10 +160,21 @@ function classTools(group, view, arranged) {
   return { place, count, arrange };
 }
 
+// The figures of a class in the table, by the key that puts the classes in order.
+const CLASS_FIGURES = [
+  ["error", "error", fraction],
+  ["right", "frames right, %", percent],
+  ["f1", "F1 of frames, %", percent],
+  ["start", "start late by, s", signed],
+  ["end", "end late by, s", signed],
+  ["length", "too long by, s", signed],
+  ["missed", "missed, %", percent],
+];
+
 // A row for each class, with columns that put the classes in order.
 function classTable(group, view, names, arrange) {
   const runs = shownRuns(group),
-    figures = [["error", "error", fraction], ["right", "frames right, %", percent], ["f1", "F1 of frames, %", percent]];
+    figures = CLASS_FIGURES;
   const columns = [["class", "name", null], ["frames", "frames", null]].concat(
     runs.flatMap((run) => figures.map(([key, head]) => [head, key, run])),
   );
@@ -172,7 +183,7 @@ function classTable(group, view, names, arrange) {
       isRising = RISING.includes(key) !== view.isReversed,
       button = make("button", { onclick: () => arrange(key, run) }, text + (isChosen ? (isRising ? " ▲" : " ▼") : ""));
     button.dataset.column = index;
-    const head = make("th", { scope: "col" }, button);
+    const head = make("th", { scope: "col", className: key === figures[0][0] ? "first" : "" }, button);
     if (isChosen) head.setAttribute("aria-sort", isRising ? "ascending" : "descending");
     return head;
   });
@@ -183,7 +194,9 @@ function classTable(group, view, names, arrange) {
       cell(String(first.get(name).frames)),
       ...runs.flatMap((run) => {
         const own = classFigures(group, run).get(name);
-        return figures.map(([key, , write]) => figureCell(own[key], key === "error" ? own.interval : null, write));
+        return figures.map(([key, , write], index) =>
+          Object.assign(figureCell(own[key], index ? null : own.interval, write), { className: index ? "" : "first" }),
+        );
       }),
     ]),
   );
@@ -191,7 +204,7 @@ function classTable(group, view, names, arrange) {
     head = made.querySelector("thead");
   made.querySelector("table").className = "sorted";
   head.replaceChildren(
-    row([make("td", { colSpan: 2 }), ...runs.map((run) => make("th", { colSpan: 3, scope: "colgroup" }, run.name))]),
+    row([make("td", { colSpan: 2 }), ...runs.map((run) => make("th", { colSpan: figures.length, scope: "colgroup" }, run.name))]),
     make("tr", {}, ...heads),
   );
   return made;
@@ -207,7 +220,8 @@ function classTraces(group, run, index, count, names) {
     lookup = bestLookup(run, "macro"),
     bars = names.map((name) => (lookup ? lookup.per_class[name] : null));
   const found = names.map((name) => classFigures(group, run).get(name)),
-    right = found.map((one) => one.right);
+    right = found.map((one) => one.right),
+    ways = names.map((name) => ["<br>Segments:", ...foundParts(group, run, name, 40).map(wrapped)].join("<br>"));
   return [
     lookupBars(
       index,
@@ -221,7 +235,7 @@ function classTraces(group, run, index, count, names) {
       count,
       values,
       intervals,
-      names.map((name, i) => hoverText(run, name, values[i], intervals[i], fraction)),
+      names.map((name, i) => hoverText(run, name, values[i], intervals[i], fraction) + ways[i]),
     ),
     markers(
       run,
@@ -229,7 +243,7 @@ function classTraces(group, run, index, count, names) {
       count,
       right,
       [],
-      names.map((name, i) => `${hoverText(run, name, right[i], null, percent)} % of ${found[i].frames} frames`),
+      names.map((name, i) => hoverText(run, name, right[i], null, (value) => `${percent(value)} % of ${found[i].frames} frames`) + ways[i]),
       { xaxis: "x2" },
     ),
   ];

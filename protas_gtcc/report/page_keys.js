@@ -50,10 +50,11 @@ function moveInTime(plot, key, isShift) {
   const { box, timeline } = plot,
     { group, number, player } = timeline,
     frames = group.videos[number].num_frames,
+    unit = unitOfVideo(group, number).frames,
     [low, high] = box._fullLayout.xaxis.range,
-    frame = known(plot.at) ? Math.round(plot.at * group.fps) : Math.max(0, Math.ceil(low * group.fps)),
+    frame = known(plot.at) ? Math.round(plot.at * unit) : Math.max(0, Math.ceil(low * unit)),
     starts = segmentsOf(group.videos[number].segments).map(([start]) => start),
-    step = isShift ? 1 : Math.max(1, Math.round(((high - low) * group.fps) / 100));
+    step = isShift ? 1 : Math.max(1, Math.round(((high - low) * unit) / 100));
   const next = {
     ArrowLeft: known(plot.at) ? frame - step : frame,
     ArrowRight: known(plot.at) ? frame + step : frame,
@@ -70,7 +71,7 @@ function moveInTime(plot, key, isShift) {
   }
   if (next === undefined) return false;
   const chosen = Math.min(Math.max(next, 0), frames - 1);
-  plot.at = chosen / group.fps;
+  plot.at = chosen / unit;
   if (plot.at < low || plot.at > high) {
     const start = Math.min(Math.max(plot.at - (high - low) / 2, 0), Math.max(plot.whole[1] - (high - low), 0));
     Plotly.relayout(box, { "xaxis.range": [start, start + high - low] });

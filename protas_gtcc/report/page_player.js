@@ -62,7 +62,7 @@ function makePlayer(group, number, box) {
     cursor = make("div", { className: "cursor", hidden: true }),
     timeline = make("div", { className: "timeline" }, box, cursor),
     place = make("div", { className: "player" }, element, problem, values);
-  const player = { group, video, element, problem, values, box, cursor, time, rows: [], shows: [], until: null };
+  const player = { group, video, unit: unitOfVideo(group, number).seconds, element, problem, values, box, cursor, time, rows: [], shows: [], until: null };
   watchElement(player);
   watchClicks(player, timeline);
   const redraw = () => {
@@ -148,12 +148,12 @@ function showNow(player) {
 
 function placeCursor(player) {
   const { box, cursor, element } = player,
-    seconds = seenSecondsOf(player),
+    place = seenSecondsOf(player) / player.unit,
     axes = box._fullLayout?.xaxis && box._fullLayout,
     [low, high] = axes ? axes.xaxis.range : [0, 0];
-  cursor.hidden = !axes || element.hidden || seconds < low || seconds > high;
+  cursor.hidden = !axes || element.hidden || place < low || place > high;
   if (cursor.hidden) return;
-  cursor.style.left = axes.xaxis._offset + axes.xaxis.l2p(seconds) + "px";
+  cursor.style.left = axes.xaxis._offset + axes.xaxis.l2p(place) + "px";
   cursor.style.top = axes.yaxis._offset + "px";
   cursor.style.height = axes.yaxis2._offset + axes.yaxis2._length - axes.yaxis._offset + "px";
 }
@@ -189,7 +189,7 @@ function playAt(player, { clientX, clientY }) {
     axes = box._fullLayout;
   if (!axes || element.hidden) return;
   const { left, top } = box.getBoundingClientRect(),
-    seconds = axes.xaxis.p2l(clientX - left - axes.xaxis._offset),
+    seconds = axes.xaxis.p2l(clientX - left - axes.xaxis._offset) * player.unit,
     inside = (axis, pixel) => pixel >= axis._offset && pixel <= axis._offset + axis._length;
   if (!inside(axes.xaxis, clientX - left)) return;
   if (inside(axes.yaxis, clientY - top)) {

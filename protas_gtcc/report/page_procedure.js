@@ -1,5 +1,5 @@
 // The procedure of a test video: time left, progress, alarms and the next step over the list of steps that are done.
-// Times are in minutes. The lower part has an axis in pixels: rows of segments, each with its name.
+// The lower part has an axis in pixels: rows of segments, each with its name.
 
 const LEVELS = 255,
   LEFT = 150,
@@ -76,7 +76,7 @@ function procedureOf(group, run, number) {
 function procedureFacts(group, own) {
   const facts = [];
   const error = own.left_error;
-  if (known(error)) facts.push(`time left off by ${error < 60 ? `${error.toFixed(0)} s` : clock(error)} on average`);
+  if (known(error)) facts.push(`time left off by ${lasting(error)} on average`);
   if (own.next_frames) {
     facts.push(`next step right at ${Math.round((100 * own.next_right) / own.next_frames)} % of frames`);
   }
@@ -135,31 +135,31 @@ const procedureHeight = ({ total, top }) => top + total + FOOT + 8;
 function drawProcedure(group, run, number, places) {
   const { num_frames: numFrames, procedure: truth } = group.videos[number],
     own = run.videos[number].procedure,
-    unit = 60 * group.fps,
+    unit = unitOfVideo(group, number),
     count = Math.ceil(numFrames / own.every),
     edges = Array.from({ length: count + 1 }, (_, index) => Math.min(index * own.every, numFrames)),
-    time = edges.slice(1).map((edge) => (edge - 1) / unit);
+    time = edges.slice(1).map((edge) => (edge - 1) / unit.frames);
   const row = (kind) => places.rows.find((one) => one.kind === kind);
   const inColumns = segmentsOf(own.next).map(([start, end, label]) => [edges[start], edges[end], label]),
     steps = places.rows.filter((one) => one.kind === "step");
   const traces = [
-    ...leftTraces(group, run, own, truth, time, numFrames),
-    ...progressTraces(group, run, own, truth, time),
-    shades(places, own, edges.map((edge) => edge / unit)),
-    strip(group, segmentsOf(group.videos[number].segments), row("label")),
-    strip(group, segmentsOf(truth.next).filter(([, , label]) => label >= 0), row("next")),
-    strip(group, inColumns, row("likeliest")),
-    stepBars(group, truth, steps),
-    reportedMarks(group, steps),
+    ...leftTraces(run, own, truth, time, numFrames, unit),
+    ...progressTraces(run, own, truth, time, unit),
+    shades(places, own, edges.map((edge) => edge / unit.frames), unit),
+    strip(group, segmentsOf(group.videos[number].segments), row("label"), unit),
+    strip(group, segmentsOf(truth.next).filter(([, , label]) => label >= 0), row("next"), unit),
+    strip(group, inColumns, row("likeliest"), unit),
+    stepBars(group, truth, steps, unit),
+    reportedMarks(group, steps, unit),
   ];
   if (places.alarms.length) {
     const first = row("alarms").top + LANE / 2,
       inRows = places.alarms.map((alarm) => steps.find((one) => one.label === alarm.label));
-    traces.push(alarmMarks(group, places.alarms, places.lanes.map((lane) => first + LANE * lane)));
+    traces.push(alarmMarks(group, places.alarms, places.lanes.map((lane) => first + LANE * lane), unit.frames));
     const shown = places.alarms.map((alarm, index) => [alarm, inRows[index]]).filter(([, one]) => one);
-    traces.push(alarmMarks(group, shown.map(([alarm]) => alarm), shown.map(([, one]) => one.middle)));
+    traces.push(alarmMarks(group, shown.map(([alarm]) => alarm), shown.map(([, one]) => one.middle), unit.frames));
   }
-  return [traces, procedureLayout(run, numFrames / unit, mostLeft(own, truth, unit), places)];
+  return [traces, procedureLayout(run, numFrames / unit.frames, mostLeft(own, truth, unit), places, unit)];
 }
 
 // Names of rows, left of them or above them, and what is to be read in a row.
@@ -187,7 +187,7 @@ function rowTexts({ rows, isNarrow, margin }) {
   return [...names, ...notes];
 }
 
-function procedureLayout(run, minutes, most, places) {
+function procedureLayout(run, lasts, most, places, unit) {
   const { total, margin, top, isNarrow } = places,
     inner = top + total,
     upwards = (from, to) => [1 - to / inner, 1 - from / inner];
@@ -211,8 +211,8 @@ function procedureLayout(run, minutes, most, places) {
     uniformtext: { mode: "hide", minsize: 10 },
     hoverdistance: 12,
     margin: { l: margin, r: 12, t: 8, b: FOOT },
-    xaxis: axis("minutes", { range: [0, minutes], anchor: "y3", showgrid: true, automargin: false }),
-    yaxis: axis(isNarrow ? "min left" : "minutes left", {
+    xaxis: axis(unit.name, { range: [0, lasts], anchor: "y3", showgrid: true, automargin: false }),
+    yaxis: axis(`${isNarrow ? unit.short : unit.name} left`, {
       domain: upwards(0, LEFT),
       range: [0, most],
       fixedrange: true,

@@ -10,50 +10,48 @@ const mistakeColour = () => (isDark() ? "#ff7b70" : "#c0261c");
 const line = (yaxis, x, y, more) => ({ type: "scatter", mode: "lines", yaxis, x, y, hoverinfo: "skip", ...more });
 const TRUE_LINE = { line: { color: themed("edge"), width: 2 } };
 
-function leftTraces(group, run, own, truth, time, numFrames) {
+function leftTraces(run, own, truth, time, numFrames, unit) {
   const [low, median, high] = ["left_low", "left", "left_high"].map((name) =>
-    unpack(own[name], 60 * own.left_scale),
+    unpack(own[name], unit.seconds * own.left_scale),
   );
-  const unit = 60 * group.fps,
-    last = known(truth.end) ? truth.end - 1 : null,
+  const last = known(truth.end) ? truth.end - 1 : null,
     hidden = { line: { width: 0 } };
   const texts = median.map(
-    (value, i) => `${value.toFixed(1)} min left (${low[i].toFixed(1)} to ${high[i].toFixed(1)})`,
+    (value, i) => `${value.toFixed(1)} ${unit.short} left (${low[i].toFixed(1)} to ${high[i].toFixed(1)})`,
   );
   return [
     line("y", time, low, hidden),
     line("y", time, high, { ...hidden, fill: "tonexty", fillcolor: run.colour + "2b" }),
-    ...(known(last) ? [line("y", [0, last / unit, (numFrames - 1) / unit], [last / unit, 0, 0], TRUE_LINE)] : []),
+    ...(known(last) ? [line("y", [0, last / unit.frames, (numFrames - 1) / unit.frames], [last / unit.frames, 0, 0], TRUE_LINE)] : []),
     line("y", time, median, {
       line: { color: run.colour, width: 1.6 },
       hoverinfo: "all",
       text: texts,
-      hovertemplate: "%{text}, at %{x:.2f} min<extra></extra>",
+      hovertemplate: `%{text}, at %{x:.2f} ${unit.short}<extra></extra>`,
     }),
   ];
 }
 
-// The top of the plot of the time left, in minutes: a wide interval may reach beyond, up to half of the plot is its.
+// The top of the plot of the time left: a wide interval may reach beyond, up to half of the plot is its.
 function mostLeft(own, truth, unit) {
-  const [median, high] = ["left", "left_high"].map((name) => Math.max(...unpack(own[name], 60 * own.left_scale)));
-  return 1.05 * Math.max(Math.min(high, 2 * Math.max(median, (truth.end || 0) / unit)), 0.1);
+  const [median, high] = ["left", "left_high"].map((name) => Math.max(...unpack(own[name], unit.seconds * own.left_scale)));
+  return 1.05 * Math.max(Math.min(high, 2 * Math.max(median, (truth.end || 0) / unit.frames)), 0.1);
 }
 
-function progressTraces(group, run, own, truth, time) {
-  const unit = 60 * group.fps,
-    ends = known(truth.end) ? [truth.first / unit, truth.end / unit] : [];
+function progressTraces(run, own, truth, time, unit) {
+  const ends = known(truth.end) ? [truth.first / unit.frames, truth.end / unit.frames] : [];
   return [
     ...(ends.length ? [line("y2", ends, [0, 1], TRUE_LINE)] : []),
     line("y2", time, unpackShares(own.progress), {
       line: { color: run.colour, width: 1.6 },
       hoverinfo: "all",
-      hovertemplate: "%{y:.0%} of the procedure, at %{x:.2f} min<extra></extra>",
+      hovertemplate: `%{y:.0%} of the procedure, at %{x:.2f} ${unit.short}<extra></extra>`,
     }),
   ];
 }
 
 // Probabilities over time as shade. Between the rows there are some without values.
-function shades(places, own, edges) {
+function shades(places, own, edges, unit) {
   const y = [],
     z = [],
     none = edges.slice(1).map(() => null);
@@ -73,14 +71,14 @@ function shades(places, own, edges) {
     colorscale: shadeScale(),
     showscale: false,
     hoverongaps: false,
-    hovertemplate: "probability %{z:.2f}, at %{x:.2f} min<extra></extra>",
+    hovertemplate: `probability %{z:.2f}, at %{x:.2f} ${unit.short}<extra></extra>`,
   };
 }
 
 // Segments in a row, at nearly its whole height.
-function strip(group, segments, row, height = row.height) {
+function strip(group, segments, row, unit, height = row.height) {
   return {
-    ...filledBars(group, segments, row.middle, 60 * group.fps),
+    ...filledBars(group, segments, row.middle, unit.frames),
     yaxis: "y3",
     width: height,
     hoverinfo: "all",
@@ -98,13 +96,13 @@ const mistakesOf = (truth, label, start) =>
     .map(([, , ...words]) => words.filter(Boolean).join(": "));
 
 // Where each step was truly done, with a red edge if a mistake in it is annotated.
-function stepBars(group, truth, rows) {
+function stepBars(group, truth, rows, unit) {
   const shown = truth.steps
     .map(([label, start, end]) => [rows.find((row) => row.label === label), start, end])
     .filter(([row]) => row);
   const segments = shown.map(([row, start, end]) => [start, end, row.label]),
     mistakes = segments.map(([start, , label]) => mistakesOf(truth, label, start)),
-    made = strip(group, segments, { middle: 0, height: 10 });
+    made = strip(group, segments, { middle: 0, height: 10 }, unit);
   made.y = shown.map(([row]) => row.middle);
   made.text = made.text.map(() => "");
   made.hovertext = made.hovertext.map((text, index) => [text, ...mistakes[index].map(plain)].join("<br>"));
@@ -115,13 +113,13 @@ function stepBars(group, truth, rows) {
   return made;
 }
 
-function reportedMarks(group, rows) {
+function reportedMarks(group, rows, unit) {
   const reported = rows.filter((row) => known(row.reported));
   return {
     type: "scatter",
     mode: "markers",
     yaxis: "y3",
-    x: reported.map((row) => row.reported / group.fps / 60),
+    x: reported.map((row) => row.reported / unit.frames),
     y: reported.map((row) => row.middle),
     marker: { symbol: "line-ns", size: 9, line: { width: 2.4, color: themed("text") } },
     hovertext: reported.map((row) => plain(`${row.name}: reported done at ${atTime(group, row.reported)}`)),

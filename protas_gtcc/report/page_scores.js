@@ -62,8 +62,20 @@ function lookupBars(index, count, values, texts, extra = {}) {
   return { ...dots(index, count, values, texts, bar), ...extra };
 }
 
+// A hover box must not be wider than a narrow window.
+const HOVER_LETTERS = 46;
+function wrapped(text) {
+  if (!NARROW.matches) return plain(text);
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    if (lines.at(-1) && lines.at(-1).length + word.length >= HOVER_LETTERS) lines.push("");
+    lines.push(`${lines.pop()} ${word}`.trimStart());
+  }
+  return lines.map(plain).join("<br>");
+}
+
 const hoverText = (run, what, value, interval, write) =>
-  `<b>${plain(run.name)}</b><br>${plain(what)}: ${write(value)} ${bracketed(interval, write)}`;
+  `<b>${plain(run.name)}</b><br>${wrapped(`${what}: ${write(value)} ${bracketed(interval, write)}`.trim())}`;
 
 function scorePlots(group) {
   const names = Object.keys(group.runs[0].metrics.segmentation);

@@ -163,9 +163,8 @@ function longestWrong(group, run, number) {
     );
   if (longest[1] === 0) return [];
   const [start, end, label, taken] = longest,
-    [from, to] = [start, end].map((frame) => (frame / group.fps).toFixed(1)),
     names = [label, taken].map((id) => group.class_names[id]);
-  return [make("strong", {}, run.name), `: longest wrong stretch, ${from} to ${to} s: ${names[0]} predicted as ${names[1]}. `];
+  return [make("strong", {}, run.name), `: longest wrong stretch, ${fromTo(group, number, start, end)}: ${names[0]} predicted as ${names[1]}. `];
 }
 
 function videos(group) {

@@ -31,11 +31,6 @@ const targetsOf = (segments, background) =>
     Array.from({ length: end - start }, (_, index) => (background.has(label) ? 0 : (index + 1) / (end - start))),
   );
 
-function clock(seconds) {
-  const whole = Math.round(seconds);
-  return seconds < 60 ? `${seconds.toFixed(2)} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
-}
-
 // A trace of bars from frame to frame; on the horizontal axis, a unit has so many frames.
 const barTrace = (segments, middle, width, colours, unit) => ({
   type: "bar",
@@ -52,7 +47,7 @@ const barTrace = (segments, middle, width, colours, unit) => ({
 });
 
 // Bars of segments at a place of the vertical axis, in the colours of their classes.
-function filledBars(group, segments, place, unit = group.fps) {
+function filledBars(group, segments, place, unit) {
   const looks = segments.map(([, , label]) => group.looks[label]);
   return {
     ...barTrace(segments, place, BAR_WIDTH, looks.map(([fill]) => fill), unit),
@@ -66,12 +61,12 @@ function filledBars(group, segments, place, unit = group.fps) {
 }
 
 // The same, with the stripes of the classes that have one.
-function bars(group, segments, place) {
+function bars(group, segments, place, unit) {
   const striped = segments.filter(([, , label]) => group.looks[label][1]),
     colours = striped.map(([, , label]) => group.looks[label][1]),
-    filled = filledBars(group, segments, place);
+    filled = filledBars(group, segments, place, unit);
   if (!striped.length) return [filled];
-  return [filled, barTrace(striped, place + 0.33 * BAR_WIDTH, 0.14 * BAR_WIDTH, colours, group.fps)];
+  return [filled, barTrace(striped, place + 0.33 * BAR_WIDTH, 0.14 * BAR_WIDTH, colours, unit)];
 }
 
 // A run's line of the hover box at every frame: class, then its values, such as reported progress.
@@ -103,15 +98,17 @@ function drawVideo(group, number) {
   const video = group.videos[number],
     truth = segmentsOf(video.segments),
     background = new Set(group.background),
-    runs = shownRuns(group);
+    runs = shownRuns(group),
+    unit = unitOfVideo(group, number);
   const labels = labelsOf(truth),
     targets = targetsOf(truth, background),
-    time = labels.map((_, frame) => frame / group.fps);
-  const heads = labels.map(
-    (label, frame) => `${plain(short(group.class_names[label], 40))}, ${targets[frame].toFixed(2)} (frame ${frame})`,
-  );
+    time = labels.map((_, frame) => frame / unit.frames);
+  const place = (frame) => `(${unit.seconds > 1 ? `${atTime(group, frame)}, ` : ""}frame ${frame})`,
+    heads = labels.map(
+      (label, frame) => `${plain(short(group.class_names[label], 40))}, ${targets[frame].toFixed(2)} ${place(frame)}`,
+    );
   const traces = [
-    ...bars(group, truth, 0),
+    ...bars(group, truth, 0, unit.frames),
     {
       type: "scatter",
       mode: "lines",
@@ -129,7 +126,7 @@ function drawVideo(group, number) {
   for (const [index, run] of runs.entries()) {
     const own = run.videos[number],
       segments = segmentsOf(own.segments);
-    traces.push(...bars(group, segments, index + 1), ...intervalOf(run, own.frames, time, runs.length), {
+    traces.push(...bars(group, segments, index + 1, unit.frames), ...intervalOf(run, own.frames, time, runs.length), {
       type: "scatter",
       mode: "lines",
       yaxis: "y2",
@@ -143,10 +140,10 @@ function drawVideo(group, number) {
       hovertemplate: "%{text}",
     });
   }
-  return [traces, videoLayout(group, video, runs)];
+  return [traces, videoLayout(group, video.num_frames / unit.frames, unit, runs)];
 }
 
-function videoLayout(group, video, runs) {
+function videoLayout(group, lasts, unit, runs) {
   const height = videoHeight(group),
     inner = height - 50,
     split = CURVES / inner;
@@ -163,8 +160,8 @@ function videoLayout(group, video, runs) {
     uniformtext: { mode: "hide", minsize: 10 },
     dragmode: "zoom",
     margin: { l: labelWidth(group), r: 10, t: 4, b: 46 },
-    xaxis: axis("seconds", {
-      range: [0, video.num_frames / group.fps],
+    xaxis: axis(unit.name, {
+      range: [0, lasts],
       anchor: "y2",
       automargin: false,
       showspikes: true,
@@ -174,7 +171,7 @@ function videoLayout(group, video, runs) {
       spikedash: "solid",
       spikesnap: "cursor",
       showgrid: false,
-      unifiedhovertitle: { text: "%{x:.2f} s" },
+      unifiedhovertitle: { text: `%{x:.2f} ${unit.short}` },
     }),
     yaxis: axis("", {
       domain: [split + 0.03, 1],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import by_tenths, correct_by_length
+from protas_gtcc.metrics.found_segments import found_by_class, match_segments
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
@@ -58,12 +59,13 @@ def run_data(run: EvaluatedRun, truth: Sequence[np.ndarray], known: KnownVideos)
     background, num_classes, fps = info.background, info.num_classes, info.fps
     with reading_metrics(run):
         reports = run.metrics["progress"]["predicted"] is not None
-    counts, correct, videos, frames, followed = [], [], [], [], []
+    counts, correct, matches, videos, frames, followed = [], [], [], [], [], []
     for video, labels in zip(run.videos, truth, strict=True):
         prediction = _read(run, video, labels)
         counts.append(confusion_counts(prediction.labels, labels, num_classes))
         scored = ScoredVideo(labels, prediction.labels, prediction.reported[None], background)
         correct.append(correct_by_length(scored))
+        matches.append(match_segments(scored))
         target = progress_target(labels, background)
         rows = np.stack([labels, prediction.labels, target, prediction.reported])
         frames.append(rows[:, scored.frames])
@@ -85,6 +87,7 @@ def run_data(run: EvaluatedRun, truth: Sequence[np.ndarray], known: KnownVideos)
         "calibration": _rounded(calibration(followed)),
         "budgets": _rounded(alarm_budgets(run)),
         "confusion": confusion.tolist(),
+        "found": [one and _rounded(asdict(one)) for one in found_by_class(matches, num_classes, fps)],
         "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,
         "videos": videos,
     }
