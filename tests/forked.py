@@ -19,7 +19,8 @@ import pytest
 
 from protas_gtcc.cli.main import main
 
-HUNG_SECONDS = 30.0
+HUNG_SECONDS = 240.0
+"""Far longer than a command takes on the busiest machine."""
 
 
 @dataclass(frozen=True)
