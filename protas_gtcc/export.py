@@ -1,14 +1,14 @@
-"""A model as ONNX, to run without torch: one graph for the next chunk of a stream, one for whole videos.
+"""A model as an ONNX graph, to run without torch: for the next chunk of a stream, or, of an acausal model, for videos.
 
     stream.onnx    features [B, T, D], state [B, S], num_frames [B]
                    -> the fields of a `Prediction` with the axis B in front, next_state [B, S], next_num_frames [B]
     offline.onnx   features [B, T, D]
                    -> the fields of a `Prediction` with the axis B in front
 
-A stream starts with state and num_frames 0. T is from 1 to 131072, B is any number of streams. The duration filter is
-part of the graphs, if the model has one; fields that a model does not have are not among the outputs. A graph infers
-the task, if the model knows two or more, or is made for one task. What is reported of the procedure is not part of
-them. Needs the extra `[export]`.
+A stream starts with state and num_frames 0; a whole video is one chunk. T is from 1 to 131072, B is any number of
+streams. The duration filter is part of the graph, if the model has one; fields that a model does not have are not among
+the outputs. A graph infers the task, if the model knows two or more, or is made for one task. What is reported of the
+procedure is not part of it. Needs the extra `[export]`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MOST_DOUBLINGS = 17
 MOST_FRAMES = 2**MOST_DOUBLINGS
 """Most frames of a video or chunk that a graph takes; give a longer video to stream.onnx in chunks."""
 EXAMPLE_FRAMES = 5
-"""Frames of the chunk that the graphs are traced with; any number greater than 1."""
+"""Frames of the chunk that a graph is traced with; any number greater than 1."""
 
 
 class OfflineGraph(nn.Module):
@@ -124,10 +124,10 @@ class StreamGraph(OfflineGraph):
 
 def export_onnx(
     model: TrainedModel, folder: Path, on_start: Callable[[Path], None] = lambda path: None, task: str | None = None
-) -> list[Path]:
-    """Write a model's graphs and return their paths; an acausal model has only `offline.onnx`.
+) -> Path:
+    """Write a model's graph and return its path: `stream.onnx`, or `offline.onnx` of an acausal model.
 
-    `on_start` is called before each graph is made, which takes from seconds to minutes. With `task`, the graphs are for
+    `on_start` is called before the graph is made, which takes from seconds to minutes. With `task`, the graph is for
     videos of that task alone. Raises `InputError` if the packages of the extra `[export]` are not installed, and for a
     task that the model does not know.
     """
@@ -138,20 +138,18 @@ def export_onnx(
         raise lacks_package("exporting", error, "export") from error
     network, decoder = _exportable(model.network), _filter_graph(model, model.task_number(task))
     features = torch.randn(2, EXAMPLE_FRAMES, model.facts.feature_dim)
-    written = [folder / "offline.onnx"]
-    on_start(written[0])
-    _write(model, OfflineGraph(network, model.background, decoder), {"features": features}, written[0])
+    graph, inputs = OfflineGraph(network, model.background, decoder), {"features": features}
     if network.config.causal:
         graph = StreamGraph(network, model.background, decoder)
-        state, num_frames = graph.start(2)
-        written.append(folder / "stream.onnx")
-        on_start(written[1])
-        _write(model, graph, {"features": features, "state": state, "num_frames": num_frames}, written[1])
-    return written
+        inputs |= dict(zip(("state", "num_frames"), graph.start(2), strict=True))
+    path = folder / ("stream.onnx" if network.config.causal else "offline.onnx")
+    on_start(path)
+    _write(model, graph, inputs, path)
+    return path
 
 
 def lacks(model: TrainedModel) -> list[str]:
-    """What the graphs lack: fields of the model's predictions, and settings that act on the others."""
+    """What the graph lacks: fields of the model's predictions, and settings that act on the others."""
     decoding, has_tasks = model.facts.config.decoding, len(model.facts.tasks) > 1
     lacking = ["lag_seconds"] if decoding.lag_seconds else []
     if not model.facts.procedure:

@@ -1,4 +1,4 @@
-"""`protas-gtcc export`: a model as ONNX graphs, to run without torch."""
+"""`protas-gtcc export`: a model as an ONNX graph, to run without torch."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from protas_gtcc.storage.checkpoints import require_model
 
 @dataclass(frozen=True)
 class Command:
-    """Write a model as ONNX graphs: stream.onnx for new frames and the state so far, offline.onnx for whole videos.
+    """Write a model as an ONNX graph: stream.onnx, which takes new frames and the state so far.
 
-    Both hold the duration filter, if the model has one. What is reported of the procedure is in neither; it does not
-    act on the filter there, so the outputs are those of a model trained with --order-memory 0.
+    Of an acausal model, it is offline.onnx, which takes whole videos. The graph holds the duration filter, if the model
+    has one. What is reported of the procedure is not in it; it does not act on the filter there, so the outputs are
+    those of a model trained with --order-memory 0.
     """
 
     model: Positional[Path]
     """A run directory, a checkpoint, or a checkpoint of ProTAS or MS-TCN."""
     out: Folder | None = None
-    """Folder for the graphs; by default export/ in the run directory, or beside the checkpoint."""
+    """Folder for the graph; by default export/ in the run directory, or beside the checkpoint."""
     task: str | None = None
-    """Make graphs for videos of this task alone; by default they infer the task, where the model knows several."""
+    """Make a graph for videos of this task alone; by default it infers the task, where the model knows several."""
     overwrite: bool = False
-    """Replace the graphs in the folder."""
+    """Replace the graph in the folder."""
     json: bool = False
     """Print what was written as JSON."""
 
@@ -39,7 +40,8 @@ class Command:
         from protas_gtcc.inference import load
 
         folder = self.out or (self.model if self.model.is_dir() else self.model.parent) / "export"
-        require_absent([folder / "stream.onnx", folder / "offline.onnx"], self.overwrite)
+        graphs = [folder / "stream.onnx", folder / "offline.onnx"]
+        require_absent(graphs, self.overwrite)
         model = load(self.model)
         require_no_control(model.facts.config, "be exported")
         console = make_console(stderr=True)
@@ -47,12 +49,13 @@ class Command:
         def on_start(path: Path) -> None:
             console.print(f"making {path}: a minute, longer on a busy machine", soft_wrap=True)
 
-        written = [str(path) for path in export_onnx(model, folder, on_start, self.task)]
-        lacking = lacks(model)
-        print(json.dumps({"written": written, "lacks": lacking}) if self.json else "\n".join(written))
+        written, lacking = export_onnx(model, folder, on_start, self.task), lacks(model)
+        for other in {*graphs} - {written}:  # of another model
+            other.unlink(missing_ok=True)
+        print(json.dumps({"written": str(written), "lacks": lacking}) if self.json else written)
         if "lag_seconds" in lacking:
-            console.print("the graphs report each frame at once, without --lag-seconds", soft_wrap=True)
+            console.print("the graph reports each frame at once, without --lag-seconds", soft_wrap=True)
         if "procedure" in lacking:
-            what = "the graphs lack the procedure (time left, next step, steps done and alarms)"
+            what = "the graph lacks the procedure (time left, next step, steps done and alarms)"
             acts = ", and its part in the filter (--order-memory)" if "order_memory" in lacking else ""
             console.print(f"{what}{acts}: use predict, stream or serve for it", soft_wrap=True)
