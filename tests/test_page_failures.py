@@ -97,6 +97,24 @@ def test_arrow_keys_go_on_past_the_person_who_is_shown(tmp_path):
         run_in_browser(tmp_path / "profile", test)
 
 
+def test_the_row_that_has_the_focus_keeps_it_when_the_page_connects_again(tmp_path):
+    async def test(ask: Ask) -> None:
+        overview = "sockets.findLast((one) => one.url.includes('/overview'))"
+        async with connected(address, {"anna": video(3), "ben": video(3)}):
+            await ask("Page.enable")
+            await ask("Page.addScriptToEvaluateOnNewDocument", source=SOCKETS)
+            await opened(ask, f"http://{address}/")
+            await become(ask, f"({ROWS}).length", 2)
+            await value(ask, "document.querySelector('#rows a[href$=ben]').focus()")
+            await value(ask, f"before = {overview}; before.close(); 0")
+            await become(ask, f"{overview} !== before && document.getElementById('status').textContent", "connected")
+            assert await value(ask, "document.activeElement.parentElement.dataset.name") == "ben"
+            assert await value(ask, f"({ROWS}).length") == 2
+
+    with serving() as address:
+        run_in_browser(tmp_path / "profile", test)
+
+
 def test_a_person_whose_connection_breaks_alone_is_not_shown_as_live_and_is_followed_again(tmp_path):
     taken: list[ClientConnection] = []
 

@@ -37,10 +37,11 @@
     heardAt = performance.now();
     mine.onmessage = ({ data }) => {
       if (mine !== socket) return;
-      if (isFirst) begin();
+      const news = JSON.parse(data);
+      if (isFirst) begin(news);
       isFirst = false;
       heardAt = performance.now();
-      people.take(JSON.parse(data));
+      people.take(news);
       route();
       person.refresh();
     };
@@ -49,11 +50,11 @@
     };
   }
 
-  function begin() {
+  function begin({ people: there = {} }) {
     lostSince = null;
     document.body.classList.remove("lost");
     write("status", "connected");
-    people.begin();
+    people.begin(Object.keys(there));
   }
 
   function lose(reason) {

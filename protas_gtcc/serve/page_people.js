@@ -79,8 +79,10 @@ const people = (() => {
   }
 
   return {
-    begin() {
-      for (const name of [...known.keys()]) remove(name);
+    // A connection begins with all people. Rows of those who were there stay, so that one keeps the focus.
+    begin(names) {
+      for (const name of [...known.keys()]) if (!names.includes(name)) remove(name);
+      for (const one of known.values()) [one.row, one.goneAt] = [{}, null];
     },
 
     take({ people: changed = {}, gone = [] }) {
