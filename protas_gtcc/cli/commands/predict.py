@@ -192,6 +192,8 @@ class Command:
             files = open_predictions(written)
             assert files.info is not None, "HDF5 files have it"
             write_prediction_tables(self.out, files, files.info, files.video_names)
+        else:
+            folder.remove_older_figures()
         if self.lerobot is not None:
             from protas_gtcc.cli.shared.episodes import write_episodes
 

@@ -159,6 +159,16 @@ class PredictedFolder:
                 remove_left_over(job)
                 job.rmdir()
 
+    def remove_older_figures(self) -> None:
+        """Remove the tables of all videos, if they are older than the predictions."""
+        table, predictions = self.path / "videos.parquet", [self.file, *self.shards()]
+        if table.exists():
+            from protas_gtcc.metrics.prediction_tables import remove_prediction_tables
+
+            newest = max(path.stat().st_mtime_ns for path in predictions if path.exists())
+            if table.stat().st_mtime_ns < newest:
+                remove_prediction_tables(self.path)
+
     def formats(self, names: Sequence[str], videos: Sequence[str], overwrite: bool) -> list[Format]:
         """The wanted forms of pre-annotations; what is wrong with them is known before anything is predicted."""
         if not names:
