@@ -165,3 +165,21 @@ def test_an_index_has_only_files_as_shards(tmp_path):
         with pytest.raises(InputError, match="; "):
             open_predictions(index)
         write_index(tmp_path, {"a": tmp_path / "a.h5"})
+
+
+def test_names_that_are_too_long_for_tables_are_refused_before_anything_is_predicted(measured, capsys):
+    os.rename("e.npy", f"{'e' * 241}.npy")
+    files = [*measured[:4], f"{'e' * 241}.npy"]
+    assert predict_files(files) == 1
+    assert "at most 240 bytes; rename it, or give --no-tables" in capsys.readouterr().err
+    assert not Path("out/parts").exists()
+    assert predict_files(files, "--no-tables") == 0
+    os.rename(files[-1], f"{'e' * 240}.npy")
+    assert predict_files([*measured[:4], f"{'e' * 240}.npy"], "--overwrite") == 0
+
+
+def test_a_folder_without_files_of_features_is_refused(measured, capsys):
+    Path("features/anna").mkdir(parents=True)
+    np.save("features/anna/a.npy", video(9))
+    assert predict_files(["features"]) == 1
+    assert "features has neither videos nor, beside each other in it, files of features; " in capsys.readouterr().err

@@ -96,6 +96,7 @@ class Command:
         broken: dict[str, str] = {}
         inputs, others = self._inputs(broken)
         folder = PredictedFolder(self.out, not self.no_pictures, not self.no_tables, self.parquet)
+        folder.require_names([one.name for one in inputs])
         if self.part is not None:
             predict_shards(self._load, inputs, broken, JobShards(folder, self.part))
             return

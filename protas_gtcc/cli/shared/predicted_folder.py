@@ -6,6 +6,8 @@ are shards (`predicted_shards.py`).
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +29,9 @@ PARTS = "parts"
 """The folder of the shards."""
 JOB = "[0-9a-f]" * 16
 """Of the folder of a job's shards in it; other folders are not ours."""
+
+LONGEST_NAME = 255 - len(".procedure.json")
+"""Bytes of a video's name, without folders, so that file systems take those of its tables."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,13 @@ class PredictedFolder:
                 if all((self.path / one.format(video)).stat().st_mtime_ns <= ended for one in wanted):
                     whole.add(video)
         return whole
+
+    def require_names(self, videos: Collection[str]) -> None:
+        """Raise `InputError` for a video whose tables would have too long names."""
+        for video in videos if self.lists else ():
+            if len(os.fsencode(video.rsplit("/", 1)[-1])) > LONGEST_NAME:
+                what = f"video {video!r} has too long a name for its tables: at most {LONGEST_NAME} bytes"
+                raise InputError(f"{what}; rename it, or give --no-tables")
 
     def videos(self, names: set[str], overwrite: bool, goes_on: bool = False) -> set[str]:
         """Videos in the folder. Raises `InputError` if predictions of others than `names` would be lost.
@@ -144,7 +156,11 @@ class PredictedFolder:
 
     def _remove_tables(self, video: str) -> None:
         for suffix in (".csv", ".segments.csv", ".procedure.json"):
-            (self.path / f"{video}{suffix}").unlink(missing_ok=True)
+            try:
+                (self.path / f"{video}{suffix}").unlink(missing_ok=True)
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:  # then there is none
+                    raise
 
     def keep_only(self, kept: Collection[Path]) -> None:
         """Remove all earlier files of predictions and the index, but not those kept.
