@@ -182,4 +182,7 @@ def test_a_folder_without_files_of_features_is_refused(measured, capsys):
     Path("features/anna").mkdir(parents=True)
     np.save("features/anna/a.npy", video(9))
     assert predict_files(["features"]) == 1
-    assert "features has neither videos nor, beside each other in it, files of features; " in capsys.readouterr().err
+    assert (
+        "features has no videos, and no files of features (those in its folders do not count); "
+        in capsys.readouterr().err
+    )

@@ -85,7 +85,7 @@ class Command:
     part: str | None = None
     """Write no predictions.h5, but shards into parts/NAME; the jobs of --workers do."""
     json: bool = False
-    """Print the segments as JSON."""
+    """Print the segments as JSON; of shards, the names of the videos."""
     budget: AlarmFlags = field(default_factory=AlarmFlags)
     lag: LagFlag = field(default_factory=LagFlag)
     video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)

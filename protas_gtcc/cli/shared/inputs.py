@@ -47,7 +47,7 @@ def find_inputs(
             inputs += [Input(file, file.name.removesuffix(file.suffix), False) for file in files]
             others += [path / name for name in FeatureFolder(path).not_read()]
         elif path.is_dir() and not is_zarr(path) and not only:
-            what = f"{path} has neither videos nor, beside each other in it, files of features"
+            what = f"{path} has no videos, and no files of features (those in its folders do not count)"
             raise InputError(f"{what}; correct the path, or name the files")
         else:
             inputs.append(Input(path, path.stem, False))
