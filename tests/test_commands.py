@@ -267,7 +267,7 @@ def test_predictions_of_other_videos_are_replaced_with_overwrite_only(run, tiny_
     (tmp_path / "out" / "predictions.h5").write_bytes(b"something else")
     assert "cannot be read" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
     (tmp_path / "out" / "predictions.h5").unlink()
-    assert "has CSV files of b" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
+    assert "has b.csv that this would replace" in refusal(capsys, "predict", run, tmp_path / "b.npy", *out)
     assert exit_code("predict", run, tmp_path / "b.npy", *out, "--overwrite") == 0
 
 

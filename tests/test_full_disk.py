@@ -84,6 +84,28 @@ def test_lines_in_a_file_are_whole_when_its_disk_fills(run, clip, tmp_path):
     assert frames == [number % 400 for number in range(len(frames))]
 
 
+def test_a_failure_while_a_file_is_written_to_a_full_disk_ends_the_process_by_that_failure(tmp_path):
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from protas_gtcc.errors import InputError
+from protas_gtcc.storage.hdf5 import hdf5_file
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+try:
+    with hdf5_file(Path(sys.argv[1]), "w") as file:
+        for number in range(100):
+            file.create_group(f"videos/{number}")  # is written at the end
+        raise InputError("the cause")
+except InputError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.h5")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the cause\n", "")
+
+
 def test_label_files_are_whole_or_absent_when_their_disk_fills(tmp_path):
     folder, out = tmp_path / "videos", tmp_path / "out"
     labels = {"short": [0, 1] * 20, "zlong": [1, 0] * 4000}

@@ -89,7 +89,7 @@ def test_only_the_named_files_are_opened(tmp_path):
 
 def test_an_empty_folder_is_still_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="is a folder; give its files"):
+    with pytest.raises(InputError, match=r"has no videos, and no files of features .*; correct the path"):
         find_inputs([tmp_path / "empty"], tmp_path / "out", {}, False)
 
 

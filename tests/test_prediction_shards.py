@@ -4,49 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from protas_gtcc.cli.commands import predict
 from protas_gtcc.cli.shared import predicted_shards
-from protas_gtcc.cli.shared.predicted_shards import Shards, source_of
+from protas_gtcc.cli.shared.predicted_folder import PredictedFolder
+from protas_gtcc.cli.shared.predicted_shards import Shards
 from protas_gtcc.cli.shared.predicting import Predictor
 from protas_gtcc.errors import InputError
+from protas_gtcc.metrics import prediction_parts
 from protas_gtcc.metrics.prediction_files import open_predictions, read_sources, write_predictions
-from protas_gtcc.metrics.prediction_parts import MOST_OPEN, write_index
-from protas_gtcc.network.checkpoint import save_checkpoint
-from protas_gtcc.predictions import Prediction
+from protas_gtcc.metrics.prediction_parts import write_index
 from protas_gtcc.video.naming import VideoFile
 from tests.annotated import INFO, predicted
-from tests.mstcn_folder import exit_code
-from tests.tiny_models import make_model, video
+from tests.measured_videos import interrupted, measured_videos, predict_files, shards
+from tests.tiny_models import video
 
 
 @pytest.fixture
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Five files of features, and a model of them, in the current folder; two videos make a shard, and are many."""
-    monkeypatch.chdir(tmp_path)
-    model = make_model()
-    save_checkpoint(Path("model.safetensors"), model.network, model.facts)
-    for number, name in enumerate("abcde"):
-        np.save(f"{name}.npy", video(30 + number))
-    monkeypatch.setattr(predicted_shards, "VIDEOS_A_SHARD", 2)
-    monkeypatch.setattr(predict, "VIDEOS_A_SHARD", 2)
-    return [f"{name}.npy" for name in "abcde"]
-
-
-def predict_files(files: list[str], *more: object) -> int:
-    words = ("--device", "cpu", "--no-pictures", "--out", "out")
-    return exit_code("predict", "model.safetensors", *files, *words, *more)
-
-
-def shards() -> dict[Path, list[str]]:
-    """The videos of each shard."""
-    return {path: open_predictions(path).video_names for path in Path("out/parts").rglob("*.h5")}
+    return measured_videos(tmp_path, monkeypatch)
 
 
 def test_many_videos_are_shards_that_are_read_as_one_file(measured, capsys):
@@ -66,17 +45,8 @@ def test_many_videos_are_shards_that_are_read_as_one_file(measured, capsys):
 
 
 def test_a_kill_loses_one_shard_and_the_same_command_does_the_rest(measured, monkeypatch):
-    done, predictions = list[str](), Predictor.predictions
-
-    def killed(*arguments: Any, **named: Any) -> Iterator[tuple[str, Prediction]]:
-        for name, prediction in predictions(*arguments, **named):
-            if len(done) == 3:
-                raise KeyboardInterrupt
-            done.append(name)
-            yield name, prediction
-
     with monkeypatch.context() as patched:
-        patched.setattr(Predictor, "predictions", killed)
+        patched.setattr(Predictor, "predictions", interrupted(Predictor.predictions, after=3))
         assert predict_files(measured) == 130
     assert [*shards().values()] == [["a", "b"]], "the shard with c is not whole"
     assert open_predictions("out").video_names == ["a", "b"]
@@ -131,7 +101,8 @@ def test_a_damaged_shard_is_made_again(measured):
     damaged.write_bytes(damaged.read_bytes()[:100])
     assert predict_files(measured) == 0
     assert open_predictions("out").video_names == [*"abcde"]
-    assert open_predictions(damaged).video_names == ["c", "d"]
+    assert not damaged.exists()
+    assert sorted(shards().values()) == [["a", "b"], ["c", "d"], ["e"]]
 
 
 def test_without_tables_there_are_no_files_of_single_videos(measured):
@@ -150,13 +121,14 @@ def test_a_shard_ends_after_a_while(tmp_path, monkeypatch):
     videos = [VideoFile(tmp_path / f"{number}.npy", str(number)) for number in range(3)]
     for one in videos:
         one.path.touch()
-    own = Shards(tmp_path, "0f").of_job(videos)
+    folder, settings = PredictedFolder(tmp_path, draws=False, lists=False), "0f" * 4
+    own = Shards(folder, settings).of_job(videos)
     found = ((one.name, predicted([0, 1], 0.0)) for one in videos)
-    own.write(found, INFO, {one.name: source_of(one) for one in videos})
+    own.write(found, INFO, {one.name: own.source_of(one) for one in videos})
     assert len([*(tmp_path / "parts").rglob("*.h5")]) == 3
     assert own.whole(videos) == {"0", "1", "2"}
-    assert [*Shards(tmp_path, "0f").found(videos)] == ["0", "1", "2"]
-    assert Shards(tmp_path, "1f").found(videos) == {}, "of other settings"
+    assert [*Shards(folder, settings).found(videos)] == ["0", "1", "2"]
+    assert Shards(folder, "1f" * 4).found(videos) == {}, "of other settings"
     os.truncate(videos[1].path, 5)
     assert own.whole(videos) == {"0", "2"}
 
@@ -167,8 +139,9 @@ def test_a_file_that_is_no_shard_has_no_sources(tmp_path):
         read_sources(tmp_path / "a.h5")
 
 
-def test_more_shards_than_may_be_open_are_read_in_any_order(tmp_path):
-    paths = {f"v{number}": tmp_path / f"{number}.h5" for number in range(2 * MOST_OPEN)}
+def test_more_shards_than_may_be_open_are_read_in_any_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction_parts, "MOST_OPEN", 3)
+    paths = {f"v{number}": tmp_path / f"{number}.h5" for number in range(8)}
     for number, (name, path) in enumerate(paths.items()):
         write_predictions(path, [(name, predicted([0] * (number + 1), 0.0))], INFO)
     files = open_predictions(write_index(tmp_path, paths))

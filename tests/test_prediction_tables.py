@@ -19,7 +19,9 @@ from protas_gtcc.metrics.prediction_parts import write_index  # noqa: E402
 from protas_gtcc.metrics.prediction_tables import SEGMENT_TABLE, VIDEO_TABLE, write_prediction_tables  # noqa: E402
 from protas_gtcc.predictions import Prediction, PredictionInfo  # noqa: E402
 from tests.annotated import INFO, predicted  # noqa: E402
+from tests.measured_videos import measured_videos, predict_files  # noqa: E402
 from tests.mstcn_folder import exit_code  # noqa: E402
+from tests.predicted_videos import without_progress  # noqa: E402
 
 
 def tables_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -70,6 +72,21 @@ def test_what_a_prediction_lacks_is_null(tmp_path):
     assert videos["mean_probability"].isna().all()
 
 
+def test_a_model_without_progress_has_no_figures_of_it_as_in_the_scores(kitchen, tmp_path):
+    dataset, _ = kitchen
+    info = open_predictions(tmp_path).info
+    videos = ((name, without_progress(Dataset(dataset).labels(name))) for name in Dataset(dataset).video_names)
+    write_predictions(tmp_path / "p.h5", videos, info)
+    out = tmp_path / "out"
+    assert exit_code("evaluate", tmp_path / "p.h5", "--dataset", dataset, "--out", out, "--parquet") == 0
+    assert json.loads((out / "metrics.json").read_text())["progress"]["predicted"] is None
+    segments, of_videos = tables_of(out)
+    assert segments[["progress", "mean_progress", "progress_error"]].isna().all(axis=None)
+    assert of_videos[["progress_error", "all_frames_error", "skill"]].isna().all(axis=None)
+    assert (of_videos["acc"] == 100).all()
+    assert (segments["right_frames"] == 1).all()
+
+
 def test_columns_say_their_units_and_what_they_mean(tmp_path):
     written(tmp_path, predicted([0, 1, 1]))
     for table in (SEGMENT_TABLE, VIDEO_TABLE):
@@ -115,6 +132,42 @@ def test_figures_beside_the_truth_add_up_to_the_scores(kitchen, tmp_path):
         right = 100 * np.average(segments["right_frames"], weights=lengths)
         assert right == pytest.approx(metrics["segmentation"]["acc"], rel=1e-5)
         assert videos["skill"].min() < progress["skill"] < videos["skill"].max()
+
+
+def test_tables_of_earlier_scores_do_not_stay_and_others_do(kitchen, tmp_path):
+    dataset, index = kitchen
+    own = [tmp_path / "out" / name for name in (SEGMENT_TABLE, VIDEO_TABLE)]
+    scored = "evaluate", index, "--dataset", dataset, "--out", tmp_path / "out"
+    assert exit_code(*scored, "--parquet") == 0
+    assert all(path.exists() for path in own)
+    assert exit_code(*scored) == 0
+    assert not any(path.exists() for path in own)
+    pd.DataFrame({"video": ["mine"], "acc": [1.0], "right_frames": [1.0]}).to_parquet(own[0])
+    own[1].write_text("mine")
+    before = [path.read_bytes() for path in own]
+    assert exit_code(*scored) == 0
+    assert [path.read_bytes() for path in own] == before
+
+
+def test_tables_of_earlier_predictions_do_not_stay(tmp_path, monkeypatch):
+    files = measured_videos(tmp_path, monkeypatch)
+    assert predict_files(files, "--parquet") == predict_files(files) == 0
+    segments, videos = tables_of(Path("out"))
+    assert sorted(videos["video"]) == [*"abcde"], "nothing was predicted again"
+    assert set(segments["video"]) == {*"abcde"}
+    Path("a.npy").touch()
+    assert predict_files(files) == 0
+    assert not [*Path("out").glob("*.parquet")]
+
+
+def test_a_table_of_others_is_not_replaced(tmp_path, monkeypatch, capsys):
+    files = measured_videos(tmp_path, monkeypatch)
+    Path("out").mkdir()
+    Path("out/videos.parquet").write_text("mine")
+    assert predict_files(files, "--parquet") == 1
+    assert "out has videos.parquet that this would replace; give another --out" in capsys.readouterr().err
+    assert predict_files(files) == 0
+    assert Path("out/videos.parquet").read_text() == "mine"
 
 
 def test_the_skill_of_the_only_video_is_that_of_the_scores(kitchen, tmp_path, monkeypatch):

@@ -17,9 +17,6 @@ A file from another program needs only labels and reported progress.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
@@ -28,41 +25,25 @@ from typing import Any
 
 import numpy as np
 
-import protas_gtcc
-from protas_gtcc.dataset.header import read_colours, read_video_names
+from protas_gtcc.dataset.header import read_video_names
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.metrics.predicted_segments import SUFFIX
 from protas_gtcc.metrics.prediction_checks import checked, checked_labels
 from protas_gtcc.metrics.prediction_csv import read_csv
+from protas_gtcc.metrics.prediction_header import header_checksum, kinds_of, read_info, write_info
 from protas_gtcc.metrics.stored_procedure import NAME as PROCEDURE
 from protas_gtcc.metrics.stored_procedure import read_procedure, write_procedure
 from protas_gtcc.predictions import CHANNELS, Prediction, PredictionInfo
 from protas_gtcc.storage.atomic import replace_when_whole
-from protas_gtcc.storage.facts import (
-    HEADER_CHANGED,
-    flag,
-    has_format,
-    number,
-    read_extractor,
-    read_fact,
-    read_texts,
-    read_wholes,
-    require_checksum,
-    text_array,
-    whole,
-    without_unknown,
-    write_extractor,
-    write_facts,
-    write_list,
-)
+from protas_gtcc.storage.facts import HEADER_CHANGED, require_checksum, text_array, write_facts
 from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 from protas_gtcc.storage.hdf5 import hdf5_file, named_if_damaged
 from protas_gtcc.storage.plain_names import require_video_names
 from protas_gtcc.storage.ragged import RaggedReader, RaggedWriter, checksum, read_lengths, stored_checksums
-from protas_gtcc.storage.stored import StoredFile, open_stored
+from protas_gtcc.storage.stored import open_stored
 
-FORMAT = "protas_gtcc predictions"
-FORMAT_VERSION = 2
+SMALL_CACHE = 300_000
+"""Bytes of HDF5's index of a file, where many files are open; else it takes up to 32 MB of each."""
 
 
 def write_predictions(
@@ -79,15 +60,7 @@ def write_predictions(
     """
     num_frames: dict[str, int] = {}
     with replace_when_whole(path) as temporary, hdf5_file(temporary, "w") as file:
-        write_facts(file, format=FORMAT, format_version=FORMAT_VERSION, version=protas_gtcc.__version__)
-        write_facts(file, fps=float(info.fps), simulated=info.simulated)
-        write_extractor(file, info.extractor)
-        write_list(file, "class_names", info.class_names)
-        write_list(file, "background", np.array(info.background, dtype=np.int64))
-        if info.class_colours:
-            write_list(file, "class_colours", info.class_colours)
-        if info.tasks:
-            write_list(file, "tasks", info.tasks)
+        write_info(file, info)
         labels, reported = RaggedWriter(file, "labels", np.int32), RaggedWriter(file, "reported", np.float32)
         group, checksums = file.create_group("videos"), list[dict[str, int]]()
         for name, prediction in videos:
@@ -99,8 +72,8 @@ def write_predictions(
             labels.append(whole.labels)
             reported.append(whole.reported)
             channels = group.create_group(name)
-            checksums.append(dict.fromkeys(_kinds(info), 0))
-            for kind in _kinds(info):
+            checksums.append(dict.fromkeys(kinds_of(info), 0))
+            for kind in kinds_of(info):
                 if getattr(whole, kind) is not None:
                     channels[kind] = values = np.asarray(getattr(whole, kind), dtype=np.float32)
                     checksums[-1][kind] = checksum(values)
@@ -114,8 +87,8 @@ def write_predictions(
         if sources is not None:
             file["sources"] = text_array([sources[name] for name in num_frames])
         rows = [list(row.values()) for row in checksums]
-        file["channel_checksums"] = np.array(rows, dtype=np.uint32).reshape(-1, len(_kinds(info)))
-        write_facts(file, checksum=_header_checksum(info, list(num_frames)))
+        file["channel_checksums"] = np.array(rows, dtype=np.uint32).reshape(-1, len(kinds_of(info)))
+        write_facts(file, checksum=header_checksum(info, [*num_frames]))
 
 
 def read_sources(path: Path) -> dict[str, str]:
@@ -161,9 +134,17 @@ def open_predictions(path: Path | str, class_names: list[str] | None = None) -> 
         return PredictionParts(path if path.name == PREDICTIONS_INDEX else path / PREDICTIONS_INDEX, class_names)
     if path.is_dir():
         return _CsvFiles(path, class_names)
+    return open_file(path, class_names)
+
+
+def open_file(path: Path, class_names: list[str] | None = None, is_one_of_many: bool = False) -> Hdf5File:
+    """Open one HDF5 file of predictions, with little memory if it `is_one_of_many`.
+
+    Raises `InputError` as `open_predictions` does.
+    """
     if not path.is_file():
         raise InputError(f"no predictions at {path}; make them with 'protas-gtcc predict'")
-    files = _Hdf5File(path)
+    files = Hdf5File(path, is_one_of_many)
     if class_names is not None and files.info.class_names != class_names:
         theirs = next(pair for pair in zip_longest(files.info.class_names, class_names) if pair[0] != pair[1])
         what = f"{path} was made for other classes: one is {theirs[0]!r} where {theirs[1]!r} was expected"
@@ -183,32 +164,36 @@ class _CsvFiles(PredictionFiles):
         return read_csv(self.path / f"{video}.csv", self._class_names)
 
 
-class _Hdf5File(PredictionFiles):
-    """Keeps the file open."""
+class Hdf5File(PredictionFiles):
+    """The predictions in one HDF5 file, which is kept open."""
 
     info: PredictionInfo
 
-    def __init__(self, path: Path):
-        self.path = path
-        self._file = open_stored(path, "predict again, or give a folder with one CSV file a video")
-        with named_if_damaged(path, way_out="predict again"):
-            self.info = _read_info(self._file, path)
+    def __init__(self, path: Path, is_one_of_many: bool = False):
+        # A whole shard is kept when its videos are predicted again.
+        self.path, self._way_out = path, "remove it, and predict again" if is_one_of_many else "predict again"
+        self._file = open_stored(path, f"{self._way_out}, or give a folder with one CSV file a video")
+        if is_one_of_many:
+            self._file.limit_cache(SMALL_CACHE)
+        with named_if_damaged(path, way_out=self._way_out):
+            self.info = read_info(self._file, path)
             self.video_names = read_video_names(self._file)
             lengths = read_lengths(self._file, "num_frames", len(self.video_names))
-            require_checksum(self._file, _header_checksum(self.info, self.video_names), HEADER_CHANGED)
-            shape = len(lengths), len(_kinds(self.info))
+            require_checksum(self._file, header_checksum(self.info, self.video_names), HEADER_CHANGED)
+            shape = len(lengths), len(kinds_of(self.info))
             self._channels = stored_checksums(self._file, "channel_checksums", shape)
             self._labels = RaggedReader(self._file, "labels", lengths)
             self._reported = RaggedReader(self._file, "reported", lengths)
         self._number = {video: number for number, video in enumerate(self.video_names)}
 
     def read(self, video: str) -> Prediction:
+        """The prediction of a video."""
         number = self._numbered(video)
-        with named_if_damaged(self.path, f"video {video}", way_out="predict again"):
+        with named_if_damaged(self.path, f"video {video}", way_out=self._way_out):
             group = self._file.group(f"videos/{video}") if f"videos/{video}" in self._file else None
             channels = {name: group.numbers(name) for name in CHANNELS.keys() & set(group)} if group else {}
             written_before = () if self._channels is None else self._channels[number]
-            for name, written in zip(_kinds(self.info), written_before, strict=False):
+            for name, written in zip(kinds_of(self.info), written_before, strict=False):
                 if name in channels and checksum(channels[name]) != written:
                     raise ValueError(f"{name} differs from what was written")
             labels, reported = self._labels.read(number), self._reported.read(number)
@@ -221,7 +206,8 @@ class _Hdf5File(PredictionFiles):
         return found
 
     def read_labels(self, video: str) -> np.ndarray:
-        with named_if_damaged(self.path, f"video {video}", way_out="predict again"):
+        """Class ids alone, int64 `[T]`."""
+        with named_if_damaged(self.path, f"video {video}", way_out=self._way_out):
             labels = self._labels.read(self._numbered(video))
         return checked_labels(labels, f"{self.path}, video {video}", len(self.info.class_names))
 
@@ -235,37 +221,8 @@ class _Hdf5File(PredictionFiles):
             self._file.close()
 
 
-def _kinds(info: PredictionInfo) -> list[str]:
-    """The optional fields of a file: probabilities of tasks only where these have names."""
-    return [kind for kind in CHANNELS if kind != "task_probs" or info.tasks]
-
-
 def _require_task_names(prediction: Prediction, info: PredictionInfo, where: str) -> None:
     tasks = prediction.task_probs
     if tasks is not None and len(tasks) != len(info.tasks):
         what = f"task_probs has {plural(len(tasks), 'task')}, and the names of {len(info.tasks)} are given"
         raise InputError(f"{where}: {what}; predict again")
-
-
-def _header_checksum(info: PredictionInfo, video_names: list[str]) -> int:
-    return checksum(json.dumps([without_unknown(dataclasses.asdict(info)), video_names]).encode())
-
-
-def _read_info(file: StoredFile, path: Path) -> PredictionInfo:
-    if not has_format(file, FORMAT):
-        raise InputError(f"{path} is an HDF5 file, but not {FORMAT}; make one with 'protas-gtcc predict'")
-    version = read_fact(file, "format_version", whole)
-    if version != FORMAT_VERSION:
-        way_out = "upgrade this program to read it" if version > FORMAT_VERSION else "predict again"
-        raise InputError(f"{path} has format version {version}, this program reads {FORMAT_VERSION}; {way_out}")
-    names, background, fps = (
-        read_texts(file, "class_names"),
-        read_wholes(file, "background"),
-        read_fact(file, "fps", number),
-    )
-    if not (fps > 0 and math.isfinite(fps)) or not all(0 <= label < len(names) for label in background):
-        raise ValueError(f"it has {fps:g} frames per second, and background {background} of {len(names)} classes")
-    simulated = file.has_attribute("simulated") and read_fact(file, "simulated", flag)
-    tasks = read_texts(file, "tasks") if file.has_attribute("tasks") or "tasks" in file else []
-    colours = read_colours(file, len(names))
-    return PredictionInfo(names, background, fps, simulated, read_extractor(file), tasks, colours)

@@ -15,16 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from protas_gtcc.errors import InputError
-from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictions
+from protas_gtcc.metrics.prediction_files import Hdf5File, PredictionFiles, open_file
 from protas_gtcc.predictions import Prediction, PredictionInfo
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.file_kinds import PREDICTIONS_INDEX
 
 FORMAT = "protas_gtcc predictions index 2"
-
-
-MOST_OPEN = 4
-"""Shards that are open at a time: HDF5 may keep 30 MB of each."""
+MOST_OPEN = 32
+"""Shards that are open at a time, with some 4 MB each."""
 
 
 def write_index(folder: Path, shards: Mapping[str, Path]) -> Path:
@@ -47,11 +45,9 @@ class PredictionParts(PredictionFiles):
     def __init__(self, index: Path, class_names: list[str] | None = None):
         self.path, self._class_names = index, class_names
         names, self._shard_of = read_index(index)
-        self._shards, self._open = [index.parent / name for name in names], OrderedDict[int, PredictionFiles]()
+        self._shards, self._open = [index.parent / name for name in names], OrderedDict[int, Hdf5File]()
         self.video_names = list(self._shard_of)
-        first = self._opened(self._shard_of[self.video_names[0]]).info
-        assert first is not None, "HDF5 files have it"
-        self.info = first
+        self.info = self._opened(self._shard_of[self.video_names[0]]).info
 
     def read(self, video: str) -> Prediction:
         """The prediction of a video."""
@@ -61,7 +57,7 @@ class PredictionParts(PredictionFiles):
         """Class ids alone, int64 `[T]`."""
         return self._with(video).read_labels(video)
 
-    def _with(self, video: str) -> PredictionFiles:
+    def _with(self, video: str) -> Hdf5File:
         if video not in self._shard_of:
             raise InputError(f"{self.path} has no video {video!r}; predict it, or name another one")
         number = self._shard_of[video]
@@ -71,9 +67,9 @@ class PredictionParts(PredictionFiles):
             raise InputError(f"{what} were made by different models; predict again into another --out")
         return files
 
-    def _opened(self, number: int) -> PredictionFiles:
+    def _opened(self, number: int) -> Hdf5File:
         if number not in self._open:
-            files = open_predictions(self._shards[number], self._class_names)
+            files = open_file(self._shards[number], self._class_names, is_one_of_many=True)
             if len(self._open) >= MOST_OPEN:
                 self._open.popitem(last=False)
             self._open[number] = files

@@ -24,10 +24,11 @@ from protas_gtcc.metrics.prediction_files import PredictionFiles
 from protas_gtcc.metrics.progress import skill
 from protas_gtcc.metrics.segmentation import is_action, score_segmentation
 from protas_gtcc.predictions import Prediction, PredictionInfo
-from protas_gtcc.storage.parquet import Column, parquet_parts
+from protas_gtcc.storage.parquet import Column, has_columns, parquet_parts
 
 SEGMENT_TABLE, VIDEO_TABLE = "segments.parquet", "videos.parquet"
 _ERROR = "mean |reported - true progress|"
+_NULL = "null in the background, and of models without progress"
 SEGMENT_COLUMNS = (
     Column("video", "string", "", "name of the video"),
     Column("start_seconds", "float64", "s", "time of the first frame"),
@@ -35,8 +36,13 @@ SEGMENT_COLUMNS = (
     Column("label", "int32", "", "class id"),
     Column("name", "string", "", "name of the class"),
     Column("mean_probability", "float32", "fraction", "mean probability of the class; null without probabilities"),
-    Column("progress", "float32", "fraction", "reported progress at the last frame; null in the background"),
-    Column("mean_progress", "float32", "fraction", "mean reported progress; null in the background"),
+    Column(
+        "progress",
+        "float32",
+        "fraction",
+        f"reported progress at the last frame; {_NULL}",
+    ),
+    Column("mean_progress", "float32", "fraction", f"mean reported progress; {_NULL}"),
     Column("mean_interval_width", "float32", "fraction", "mean width of the interval of reported progress"),
     Column("remaining_seconds", "float32", "s", "predicted remaining time of the class at the last frame"),
 )
@@ -70,6 +76,8 @@ class Truth:
     lookups: LookUps
     counting: str | None
     """The per-class look-up with the least error over all frames, given the true segments."""
+    has_progress: bool
+    """Whether progress is reported, so that it has errors."""
 
     @classmethod
     def of(cls, dataset: Dataset, split: str, metrics: Mapping[str, Any]) -> Truth:
@@ -78,7 +86,8 @@ class Truth:
         lookups = fit_lookups(train, len(dataset.info.class_names), dataset.info.background)
         scored = {name: (metrics["baselines"].get(name) or {}).get("oracle_segments") for name in PER_CLASS}
         errors = {name: one["all_frames"] for name, one in scored.items() if one and one["all_frames"] is not None}
-        return cls(dataset.labels, lookups, min(errors, key=errors.__getitem__, default=None))
+        counting = min(errors, key=errors.__getitem__, default=None)
+        return cls(dataset.labels, lookups, counting, metrics["progress"]["predicted"] is not None)
 
 
 def write_prediction_tables(
@@ -94,22 +103,30 @@ def write_prediction_tables(
         for video in videos:
             prediction = files.read(video)
             labels = truth.labels(video) if truth else None
-            segments = _segments(video, prediction, info, labels)
+            segments = _segments(video, prediction, info, labels, has_errors=truth is not None and truth.has_progress)
             add_segments(segments)
             scores = _scores(video, prediction, info, labels, truth) if truth and labels is not None else {}
             add_video([_video(video, prediction, info, len(segments)) | scores])
 
 
+def remove_prediction_tables(folder: Path, with_truth: bool = False) -> None:
+    """Remove both tables, if they are there and ours; with `with_truth`, only those beside the truth."""
+    tables = (SEGMENT_TABLE, SEGMENT_COLUMNS, SEGMENT_TRUTH), (VIDEO_TABLE, VIDEO_COLUMNS, VIDEO_TRUTH)
+    for name, columns, beside_truth in tables:
+        if (folder / name).exists() and has_columns(folder / name, beside_truth if with_truth else columns):
+            (folder / name).unlink(missing_ok=True)
+
+
 def _segments(
-    video: str, prediction: Prediction, info: PredictionInfo, labels: np.ndarray | None
+    video: str, prediction: Prediction, info: PredictionInfo, labels: np.ndarray | None, has_errors: bool
 ) -> list[dict[str, Any]]:
-    predicted = prediction.labels
+    predicted, remaining = prediction.labels, prediction.remaining_seconds
     starts = np.flatnonzero(np.append(True, predicted[1:] != predicted[:-1]))
-    lengths, is_action_segment = (
-        np.diff(np.append(starts, len(predicted))),
-        is_action(predicted[starts], info.background),
-    )
+    lengths = np.diff(np.append(starts, len(predicted)))
     last = starts + lengths - 1
+    # A model without progress reports 0 at every frame.
+    is_reported = prediction.progress is not None or prediction.reported.any()
+    with_progress = is_action(predicted[starts], info.background) & is_reported
 
     def means(values: np.ndarray | None, where: np.ndarray | None = None) -> np.ndarray:
         """Of each segment, over the frames `where`; NaN over none."""
@@ -120,17 +137,18 @@ def _segments(
         with np.errstate(invalid="ignore"):
             return sums / counts
 
-    remaining = prediction.remaining_seconds
     columns = {
         "mean_probability": means(prediction.probability),
-        "mean_progress": np.where(is_action_segment, means(prediction.reported), np.nan),
+        "progress": np.where(with_progress, prediction.reported[last], np.nan),
+        "mean_progress": np.where(with_progress, means(prediction.reported), np.nan),
         "mean_interval_width": means(_widths(prediction)),
         "remaining_seconds": means(None) if remaining is None else remaining[last],
     }
     if labels is not None:
         errors = np.abs(prediction.reported - progress_target(labels, info.background))
         columns["right_frames"] = means(labels == predicted)
-        columns["progress_error"] = means(errors, is_action(labels, info.background))
+        if has_errors:
+            columns["progress_error"] = means(errors, is_action(labels, info.background))
     return [
         {"video": video, **vars(segment)} | {name: _known(values[number]) for name, values in columns.items()}
         for number, segment in enumerate(predicted_segments(prediction, info))
@@ -155,6 +173,8 @@ def _scores(
     errors = np.abs(prediction.reported - target)
     scores = score_segmentation([(prediction.labels, labels)], info.background)
     found = {name: _known(scores[name]) for name in ("acc", "edit", "f1@50")}
+    if not truth.has_progress:
+        return found
     found["progress_error"] = _known(errors[actions].mean()) if actions.any() else None
     found["all_frames_error"] = _known(errors.mean())
     if truth.counting is not None and actions.any():

@@ -42,7 +42,7 @@ def replace_when_whole(path: Path | str, exclusive: bool = False) -> Iterator[Pa
     temporary = path.with_name(f".{path.name[:40]}.{_machine()}.{os.getpid()}.{secrets.token_hex(8)}.part")
     try:
         with folder_of(path), _removed(temporary):
-            _remove_left_over(path.parent)
+            _look_for_left_over(path.parent)
             _create(temporary)
             yield temporary
             with open(temporary, "rb") as written:
@@ -123,17 +123,20 @@ def _looks(folder: Path, process: int) -> _Looks:
     return _Looks()
 
 
-def _remove_left_over(folder: Path) -> None:
-    """Remove temporary files whose process is dead, and those of other machines that are old.
-
-    In a small folder, at each write; in a large one, now and then.
-    """
+def _look_for_left_over(folder: Path) -> None:
+    """`remove_left_over` in a small folder at each write; in a large one, now and then."""
     looks = _looks(folder.absolute(), os.getpid())
     looks.writes_left -= 1
-    if looks.writes_left > 0:
-        return
+    if looks.writes_left <= 0:
+        looks.writes_left = remove_left_over(folder) // ENTRIES_A_WRITE
+
+
+def remove_left_over(folder: Path) -> int:
+    """Remove temporary files whose process is dead, and those of other machines that are old.
+
+    Returns the number of entries of the folder. Raises `OSError` if it cannot be listed.
+    """
     names = os.listdir(folder)
-    looks.writes_left = len(names) // ENTRIES_A_WRITE
     temporary = re.compile(r"\..*\.([0-9a-f]{8})\.(\d+)\.[0-9a-f]{16}\.part", re.DOTALL)
     for name in names:
         found = temporary.fullmatch(name)
@@ -143,6 +146,7 @@ def _remove_left_over(folder: Path) -> None:
                 age = time.time() - (folder / name).lstat().st_mtime
                 if age > SECONDS_KEPT or (own and not _is_alive(int(found[2]))):
                     (folder / name).unlink()
+    return len(names)
 
 
 @functools.cache

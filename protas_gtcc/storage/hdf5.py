@@ -29,8 +29,12 @@ def hdf5_file(path: Path, mode: Literal["w", "r+"]) -> Iterator[Any]:
     with _FailsOnce(path, "w+" if mode == "w" else "r+") as stored:
         try:
             with _opened(stored, mode) as file:
-                yield file
-                file.flush()
+                try:
+                    yield file
+                    file.flush()
+                except BaseException:
+                    stored.given_up = True  # a close whose own write fails leaves it open, and the process dies of it
+                    raise
         except Exception:
             # h5py raises the library's error; the reason is the disk's, below.
             if stored.failure is None:
@@ -101,14 +105,17 @@ def require_array(array: h5py.Dataset, expected: tuple[int, ...], name: str) -> 
 class _FailsOnce(io.FileIO):
     """A file that raises its first failed write, and ignores all later writes and all that follow its end.
 
+    It also ignores what is written after it is `given_up`.
+
     A signal just before `_opened` closes the HDF5 file leaves that to h5py's own clean-up, after this file is closed.
     """
 
     failure: BaseException | None = None
+    given_up = False
 
     @property
     def lost(self) -> bool:
-        return self.closed or self.failure is not None
+        return self.closed or self.given_up or self.failure is not None
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         return 0 if self.closed else super().seek(offset, whence)

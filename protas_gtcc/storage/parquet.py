@@ -68,9 +68,24 @@ class Column:
     meaning: str
 
 
+def has_columns(path: Path, columns: Sequence[Column]) -> bool:
+    """Whether a file is a table with these columns and their meanings; False without pyarrow."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        return False
+    try:
+        schema = parquet.read_schema(path)
+    except (pyarrow.ArrowException, OSError):
+        return False
+    meanings = {field.name: (field.metadata or {}).get(b"description") for field in schema}
+    return all(meanings.get(one.name) == one.meaning.encode() for one in columns)
+
+
 @contextmanager
 def parquet_parts(
-    path: Path, columns: Sequence[Column], rows_a_part: int = 100_000
+    path: Path, columns: Sequence[Column], rows_a_part: int = 20_000
 ) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
     """Write a table in parts, in one step: yields a function that adds rows; what a row lacks is null.
 

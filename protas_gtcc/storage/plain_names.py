@@ -38,4 +38,5 @@ def is_text(name: str) -> bool:
 
     Python keeps such bytes as surrogates.
     """
-    return not any(unicodedata.category(one) in ("Cc", "Cs") for one in name)
+    # What is printable has neither, and is tested in an instant.
+    return name.isprintable() or not any(unicodedata.category(one) in ("Cc", "Cs") for one in name)

@@ -184,6 +184,13 @@ class StoredFile(StoredGroup, AbstractContextManager["StoredFile"]):
                 start = content.find(_HEAP, start + 1)
         self._heaps_are_sound = True
 
+    def limit_cache(self, most_bytes: int) -> None:
+        """Let HDF5 keep so many bytes of the file's own index in memory; it forgets those that were used least."""
+        config = self._handle.id.get_mdc_config()
+        config.set_initial_size, config.initial_size, config.max_size = True, most_bytes, most_bytes
+        config.min_size = min(config.min_size, most_bytes)
+        self._handle.id.set_mdc_config(config)
+
     def close(self) -> None:
         """Close the file."""
         self._handle.close()

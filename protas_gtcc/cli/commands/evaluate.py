@@ -66,6 +66,10 @@ class Command:
             self._require_tables(folder)
         is_again = folder is not None and RunDirectory(folder).metrics.exists()
         evaluation, dataset = self._of_run() if is_run else (self._of_predictions(), None)
+        if folder is not None and not self.parquet:
+            from protas_gtcc.metrics.prediction_tables import remove_prediction_tables
+
+            remove_prediction_tables(folder, with_truth=True)  # they are of the earlier scores
         if self.json:
             print(json.dumps(evaluation.metrics, allow_nan=False))
         else:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protas_gtcc.cli.shared.alarms import AlarmFlags
-from protas_gtcc.cli.shared.console import make_console, print_left_out, print_skipped, wrong_usage
-from protas_gtcc.cli.shared.interruption import interruption_prints
+from protas_gtcc.cli.shared.console import print_left_out, print_skipped, wrong_usage
 from protas_gtcc.cli.shared.lag import LagFlag
 from protas_gtcc.cli.shared.parsing import File, Folder, Positional, Repeated
 from protas_gtcc.cli.shared.pictures import OwnBackboneFlags
-from protas_gtcc.cli.shared.predicted_folder import PredictedFolder
-from protas_gtcc.cli.shared.predicted_shards import PARTS, VIDEOS_A_SHARD, JobShards, Shards, source_of
+from protas_gtcc.cli.shared.predicted_folder import PARTS, PredictedFolder
+from protas_gtcc.cli.shared.predicted_shards import VIDEOS_A_SHARD, JobShards, Shards
 from protas_gtcc.cli.shared.predicting import Predictor
-from protas_gtcc.cli.shared.video_jobs import do_videos, words_of
+from protas_gtcc.cli.shared.predicting_many import ManyVideos, predict_shards
+from protas_gtcc.cli.shared.video_jobs import words_of
 from protas_gtcc.cli.shared.work_lists import WORK_FIELDS, WorkFlags
 from protas_gtcc.config import Axes, Device, Text
 from protas_gtcc.errors import InputError, listed, plural
@@ -34,9 +32,7 @@ if TYPE_CHECKING:
     from protas_gtcc.annotations.files.format import Format
     from protas_gtcc.cli.shared.inputs import Input
     from protas_gtcc.cli.shared.predicted_lines import Lines
-    from protas_gtcc.predictions import Prediction, PredictionInfo
-
-SHARDS_KEPT = "interrupted; whole shards are kept: the same command goes on"
+    from protas_gtcc.predictions import PredictionInfo
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Command:
     part: str | None = None
     """Write no predictions.h5, but shards into parts/NAME; the jobs of --workers do."""
     json: bool = False
-    """Print the segments as JSON."""
+    """Print the segments as JSON; of shards, the names of the videos."""
     budget: AlarmFlags = field(default_factory=AlarmFlags)
     lag: LagFlag = field(default_factory=LagFlag)
     video: OwnBackboneFlags = field(default_factory=OwnBackboneFlags)
@@ -99,9 +95,10 @@ class Command:
         """Predict, write and print."""
         broken: dict[str, str] = {}
         inputs, others = self._inputs(broken)
-        folder = PredictedFolder(self.out, not self.no_pictures, not self.no_tables)
+        folder = PredictedFolder(self.out, not self.no_pictures, not self.no_tables, self.parquet)
+        folder.require_names([one.name for one in inputs])
         if self.part is not None:
-            self._predict_shards(inputs, broken, folder, JobShards(self.out, self.part))
+            predict_shards(self._load, inputs, broken, JobShards(folder, self.part))
             return
         with only_writer(folder.file, wait=False):
             names = [one.name for one in inputs]
@@ -159,68 +156,29 @@ class Command:
             kept = f"the predictions of {listed(files.video_names)} are in {self.out}"
             raise InputError(f"{next(iter(broken.values()))} ({kept}; --skip-broken goes on with the others)")
 
-    def _predict_shards(
-        self, inputs: Sequence[Input], broken: dict[str, str], folder: PredictedFolder, shards: JobShards
-    ) -> None:
-        """As a job: predict what has no shard yet. A shard appears when the tables of its videos are there."""
-        whole = shards.whole(inputs)
-        sources = {one.name: source_of(one) for one in inputs if one.name not in whole}  # as the videos are now
-        left = [one for one in inputs if one.name in sources]
-        predictor = self._load()
-
-        def predicted() -> Iterator[tuple[str, Prediction]]:
-            for video, prediction in predictor.predictions(left, broken, skip=True):
-                if folder.draws or folder.lists:
-                    folder.write_video(video, prediction, predictor)
-                else:
-                    folder.remove_tables(video)
-                yield video, prediction
-
-        shards.write(predicted(), predictor.info, sources)
-        print_skipped(broken)
-
     def _predict_many(
         self, inputs: list[Input], broken: dict[str, str], folder: PredictedFolder, replaced: set[str]
     ) -> Path:
-        """Predict into shards, in jobs or here, and make them one by an index, whose path is returned.
-
-        What fails or is interrupted leaves an index of what is there, unless earlier predictions would be lost.
-        """
-        from protas_gtcc.metrics.prediction_parts import write_index
-
+        """Predict into shards, in jobs or here; returns the index that makes them one."""
         outputs = "out", "format", "parquet", "no_pictures", "no_tables", "overwrite", "json"
         no_settings = "features", *outputs, "skip_broken", "device", "only", *WORK_FIELDS
-        shards = Shards.of_model(self.out, find_checkpoint(self.model), words_of(self, no_settings))
-        may_lose, done = self.overwrite or self.skip_broken, shards.found(inputs)
-        (self.out / PARTS).mkdir(parents=True, exist_ok=True)  # whoever looks sees that it is begun
-        try:
-            with interruption_prints(SHARDS_KEPT):
-                if self.work:
-                    command, share_of = dataclasses.replace(self, overwrite=True), partial(shards.share, done)
-                    console = make_console(stderr=True)
-                    do_videos("predict", command, "features", inputs, share_of, self.work, console)
-                elif left := [one for one in inputs if one.name not in done]:
-                    try:
-                        self._predict_shards(left, broken, folder, shards.of_job(inputs))
-                    except InputError:
-                        if not (done and broken):  # else what is left is broken, as it was before
-                            raise
-                        print_skipped(broken)
-        except KeyboardInterrupt:
-            may_lose = False
-            raise
-        finally:
-            files = shards.found(inputs)
-            if files and (may_lose or replaced <= files.keys()):
-                folder.keep_only({write_index(self.out, files), *files.values()})
-                folder.remove_videos(replaced - files.keys(), self.overwrite)
+        shards = Shards.of_model(folder, find_checkpoint(self.model), words_of(self, no_settings))
+        many = ManyVideos(inputs, shards, broken)
+        with many.indexed(replaced, may_lose=self.overwrite or self.skip_broken, with_annotations=self.overwrite):
+            if self.work:
+                many.predict_in_jobs(dataclasses.replace(self, overwrite=True), self.work)
+            else:
+                many.predict_here(self._load)
+        files = shards.found(inputs)
         if not files:
             raise InputError(f"none of {plural(len(inputs), 'file')} could be predicted; remove the causes above")
         written = self.out / PREDICTIONS_INDEX
         if self.json:
             print(json.dumps({"predictions": str(written), "videos": list(files)}))
         else:
-            print(f"{written}: the predictions of {len(files)} of {plural(len(inputs), 'video')}")
+            absent = [one.name for one in inputs if one.name not in files]
+            without = f", without {listed(absent)}" if absent else ""
+            print(f"{written}: the predictions of {len(files)} of {plural(len(inputs), 'video')}{without}")
         if broken and not self.skip_broken:
             raise InputError(f"{plural(len(broken), 'file')} could not be predicted; remove the causes above")
         return written
@@ -235,6 +193,8 @@ class Command:
             files = open_predictions(written)
             assert files.info is not None, "HDF5 files have it"
             write_prediction_tables(self.out, files, files.info, files.video_names)
+        else:
+            folder.remove_older_figures()
         if self.lerobot is not None:
             from protas_gtcc.cli.shared.episodes import write_episodes
 

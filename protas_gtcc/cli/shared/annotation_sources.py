@@ -75,7 +75,8 @@ def with_media(annotations: Sequence[Annotation], folder: Path) -> list[Annotati
 def _stored(path: Path) -> Source:
     """Of a dataset, or of predictions in one file or several."""
     from protas_gtcc.dataset.file import Dataset
-    from protas_gtcc.metrics.prediction_files import FORMAT, open_predictions
+    from protas_gtcc.metrics.prediction_files import open_predictions
+    from protas_gtcc.metrics.prediction_header import FORMAT
     from protas_gtcc.storage.facts import has_format
     from protas_gtcc.storage.stored import open_stored
 

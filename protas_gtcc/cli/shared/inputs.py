@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protas_gtcc.errors import noted
+from protas_gtcc.errors import InputError, noted
 from protas_gtcc.video.naming import VideoFile, find_videos, has_videos, is_video, only_named, require_different
 
 
@@ -30,7 +30,7 @@ def find_inputs(
     names: the others are not opened.
 
     Files of features that cannot be opened are noted in `broken` with `skip`. Raises `InputError` for these without it,
-    for paths that are not there, for two inputs of one name, and for a name in `only` that none has.
+    for paths that are not there, folders without any, two inputs of one name, and for a name in `only` that none has.
     """
     from protas_gtcc.layouts.features import FeatureFolder
     from protas_gtcc.storage.feature_files import open_array
@@ -46,6 +46,9 @@ def find_inputs(
         elif path.is_dir() and not is_zarr(path) and (files := FeatureFolder(path).arrays()):
             inputs += [Input(file, file.name.removesuffix(file.suffix), False) for file in files]
             others += [path / name for name in FeatureFolder(path).not_read()]
+        elif path.is_dir() and not is_zarr(path) and not only:
+            what = f"{path} has no videos, and no files of features (those in its folders do not count)"
+            raise InputError(f"{what}; correct the path, or name the files")
         else:
             inputs.append(Input(path, path.stem, False))
     require_different(inputs)
