@@ -190,7 +190,7 @@ def test_what_cannot_be_predicted_is_refused_in_one_line(model, tmp_path, capsys
         (["none.mp4", *means], "no video"),
         (["broken.mp4", *means], "broken.mp4 is not a video"),
         (["clip.mp4", "sound.mp4", *means], "sound.mp4 has no video track, only audio"),
-        (["empty"], "empty is a folder"),
+        (["empty"], "empty has no videos"),
         (["clip.mp4", "./clip.mp4", *means], "clip.mp4 is given twice; name it once"),
         (["clip.mp4"], "a file of yours; give it with --backbone FILE"),
         (["clip.mp4", "--fps", 3], "--fps is for files of features"),
