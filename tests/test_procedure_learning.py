@@ -14,6 +14,7 @@ from protas_gtcc.annotations.transcripts import count_transcripts
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, Video
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError
+from protas_gtcc.procedure import learning
 from protas_gtcc.procedure.calibration import learn_procedure
 from protas_gtcc.procedure.decoder import ProcedureDecoder
 from protas_gtcc.procedure.evidence import LATER, NEXT, compiled_tables, find_features, score_next
@@ -274,3 +275,20 @@ def test_weights_do_not_depend_on_the_order_of_recordings():
     other = fit_models(recordings[::-1], people[::-1], states, [0], FPS)
     np.testing.assert_allclose(one.next_weights, other.next_weights, atol=1e-3)
     np.testing.assert_allclose(one.later_weights, other.later_weights, atol=1e-3)
+
+
+def test_of_many_recordings_a_part_is_fitted_on_and_always_the_same(monkeypatch):
+    recordings = [Recording(steps_of(labels_of([1, 2, 3, 4], seed), [0])) for seed in range(9)]
+    states, people = count_transcripts(CHAINS, CLASSES, SETTINGS, FPS), list("abcdefghi")
+    counted: list[int] = []
+
+    def count(recordings: list[Recording], *rest: Any) -> ProcedureTables:
+        counted.append(len(recordings))
+        return count_procedures(recordings, *rest)
+
+    monkeypatch.setattr(learning, "count_procedures", count)
+    monkeypatch.setattr(learning, "MOST_FITTED", 5)
+    fitted = [fit_models(recordings, people, states, [0], FPS) for _ in range(2)]
+    assert counted == [4] * 10, "each of five is left out once"
+    np.testing.assert_array_equal(fitted[0].next_weights, fitted[1].next_weights)
+    np.testing.assert_array_equal(fitted[0].later_weights, fitted[1].later_weights)
