@@ -292,3 +292,15 @@ def test_of_many_recordings_a_part_is_fitted_on_and_always_the_same(monkeypatch)
     assert counted == [4] * 10, "each of five is left out once"
     np.testing.assert_array_equal(fitted[0].next_weights, fitted[1].next_weights)
     np.testing.assert_array_equal(fitted[0].later_weights, fitted[1].later_weights)
+
+
+def test_of_many_recordings_of_a_task_a_part_of_the_orders_is_kept_and_all_else_counts_all(monkeypatch):
+    recordings = [Recording(steps_of(labels_of([1, 2, 3, 4], seed), [0])) for seed in range(9)]
+    states = count_transcripts(CHAINS, CLASSES, SETTINGS, FPS)
+    whole = count_procedures(recordings, states, [0], FPS)
+    monkeypatch.setattr("protas_gtcc.procedure.tables.MOST_ORDERS", 4)
+    part = count_procedures(recordings, states, [0], FPS)
+    assert (len(whole.orders), len(part.orders), len(part.orders_task)) == (9, 4, 4)
+    assert {tuple(one) for one in part.orders} <= {tuple(one) for one in whole.orders}
+    for name in {field.name for field in dataclasses.fields(whole)} - {"orders", "orders_task"}:
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name), err_msg=name)

@@ -14,7 +14,7 @@ import numpy as np
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.procedure.evidence import LATER, NEXT, Tables, compiled_tables, find_features
 from protas_gtcc.procedure.model import Models
-from protas_gtcc.procedure.tables import HALF, ProcedureTables, Recording, count_procedures, visits_of
+from protas_gtcc.procedure.tables import HALF, ProcedureTables, Recording, count_procedures, drawn, visits_of
 
 FOLDS = 10
 """Groups of people that are left out, at most."""
@@ -86,9 +86,8 @@ def fit_models(
 
     Of more than `MOST_FITTED` recordings, so many are drawn, always the same.
     """
-    if len(recordings) > MOST_FITTED:
-        drawn = np.random.default_rng(0).choice(len(recordings), MOST_FITTED, replace=False)
-        recordings, people = [recordings[one] for one in drawn], [people[one] for one in drawn]
+    numbers = drawn(np.arange(len(recordings)), MOST_FITTED)
+    recordings, people = [recordings[one] for one in numbers], [people[one] for one in numbers]
     found = []
     for fold, tables in without_each_fold(recordings, people, states, background, fps, needs):
         gaps = _left_out(tables, recordings, fps)

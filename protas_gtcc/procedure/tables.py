@@ -19,13 +19,15 @@ from protas_gtcc.errors import InputError
 
 HALF = 0.5
 """Pseudo count of everything that is counted: nothing is impossible because few recordings do not show it."""
+MOST_ORDERS = 500
+"""Recordings of a task whose orders are kept: each frame that is followed is compared with all of them."""
 LEAST_SPREAD = 0.25
 """Standard deviation of logarithms of a step's lengths, at least: a few recordings may agree by chance."""
 
 
 @dataclass(frozen=True, eq=False)
 class ProcedureTables:
-    """Order and lengths of the steps of K tasks: S states, W places, N training recordings; float64 unless noted."""
+    """Order and lengths of the steps of K tasks: S states, W places, N orders; float64 unless noted."""
 
     state_class: np.ndarray
     """int64 `[S]`: class of each state, as in `TranscriptTables`."""
@@ -54,8 +56,8 @@ class ProcedureTables:
     length: np.ndarray
     """`[S, 2]`: mean and standard deviation of the logarithm of its seconds."""
     orders: np.ndarray
-    """int64 `[N, W]`: places of the steps of each training recording in the order in which they first start; -1 after
-    the last."""
+    """int64 `[N, W]`: places of the steps of training recordings, at most `MOST_ORDERS` of each task, in the order in
+    which they first start; -1 after the last."""
     orders_task: np.ndarray
     """int64 `[N]`: task of each of these recordings, ascending."""
     needs: np.ndarray
@@ -123,13 +125,14 @@ def count_procedures(
     counts = _Counts(num_states, width)
     for recording, visited in zip(recordings, visits, strict=True):
         counts.add(int(begin[recording.task]), visited)
-    in_task = np.bincount([one.task for one in recordings], minlength=states.num_tasks)[states.state_task]
+    tasks = np.array([one.task for one in recordings], dtype=np.int64)
+    in_task = np.bincount(tasks, minlength=states.num_tasks)[states.state_task]
     others = _by_place(is_step.astype(float), states.state_task, begin, width)
     share = np.where(is_step, (counts.has + HALF) / (in_task + 1), 0)
     shares = _by_place(share, states.state_task, begin, width)
     before = (counts.before + HALF) / (counts.both + 1)
     others[np.arange(num_states), np.arange(num_states) - begin[states.state_task]] = 0
-    order = np.argsort([one.task for one in recordings], kind="stable")
+    order = np.concatenate([drawn(np.flatnonzero(tasks == task), MOST_ORDERS) for task in range(states.num_tasks)])
     orders = [list(dict.fromkeys(visit.place for visit in visits[number])) for number in order]
     return ProcedureTables(
         state_class=states.state_class,
@@ -146,9 +149,16 @@ def count_procedures(
         gap=_statistics(counts.gaps, is_step),
         length=_log_statistics(counts.lengths),
         orders=np.array([one + [-1] * (width - len(one)) for one in orders], dtype=np.int64).reshape(-1, width),
-        orders_task=np.array([recordings[number].task for number in order], dtype=np.int64),
+        orders_task=tasks[order],
         needs=np.zeros((num_states, width)) if needs is None else needs,
     )
+
+
+def drawn(numbers: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of some `numbers`, in their order; of more, always the same."""
+    if len(numbers) <= most:
+        return numbers
+    return np.sort(np.random.default_rng(0).choice(numbers, most, replace=False))
 
 
 def steps_of(labels: np.ndarray, background: Collection[int]) -> np.ndarray:
