@@ -15,10 +15,12 @@ import onnxruntime
 import pytest
 
 from protas_gtcc.cli.main import main
+from protas_gtcc.errors import InputError
 from protas_gtcc.export import export_onnx
 from protas_gtcc.inference import TrainedModel, load
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import Prediction
+from tests.mstcn_folder import exit_code
 from tests.tiny_models import BASE, CONFIGS, TASKS, make_model, make_task_model, video
 
 # torch takes seconds to export any network.
@@ -119,6 +121,17 @@ def test_a_new_graph_of_another_kind_takes_the_place_of_the_old_one(tmp_path, mo
     main(["export", str(tmp_path), "--out", str(tmp_path), "--overwrite", "--json"])
     assert json.loads(capsys.readouterr().out)["written"] == str(tmp_path / "stream.onnx")
     assert [path.name for path in tmp_path.glob("*.onnx")] == ["stream.onnx"]
+
+
+def test_the_old_graph_of_another_kind_stays_if_the_new_one_fails(tmp_path, monkeypatch):
+    def fail(*arguments: object) -> None:
+        raise InputError("no space left; free some")
+
+    monkeypatch.setattr("protas_gtcc.export._write", fail)
+    (tmp_path / "offline.onnx").touch()
+    save_checkpoint(tmp_path / "checkpoint.safetensors", make_model().network, make_model().facts)
+    assert exit_code("export", tmp_path, "--out", tmp_path, "--overwrite") == 1
+    assert (tmp_path / "offline.onnx").exists()
 
 
 def test_the_imported_protas_checkpoint_exports_to_the_authors_numbers(shared_folder, tmp_path):

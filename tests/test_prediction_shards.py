@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +21,12 @@ from protas_gtcc.errors import InputError
 from protas_gtcc.metrics import prediction_parts
 from protas_gtcc.metrics.prediction_files import open_predictions, read_sources, write_predictions
 from protas_gtcc.metrics.prediction_parts import write_index
+from protas_gtcc.network.checkpoint import save_checkpoint
+from protas_gtcc.predictions import Prediction
 from protas_gtcc.video.naming import VideoFile
 from tests.annotated import INFO, predicted
 from tests.measured_videos import interrupted, measured_videos, predict_files, shards
-from tests.tiny_models import video
+from tests.tiny_models import make_model, video
 
 
 @pytest.fixture
@@ -56,6 +62,25 @@ def test_a_kill_loses_one_shard_and_the_same_command_does_the_rest(measured, mon
     assert kept[0].stat().st_mtime_ns == kept[1]
     assert open_predictions("out").video_names == [*"abcde"]
     assert not [path for path in Path("out").rglob("*") if path.suffix == ".part"]
+
+
+@pytest.mark.parametrize("flag", ["--skip-broken", "--overwrite"])
+def test_a_full_disk_does_not_lose_predictions_of_another_model(flag, measured, monkeypatch):
+    def fills(*arguments: Any, **named: Any) -> Iterator[tuple[str, Prediction]]:
+        yield from itertools.islice(predictions(*arguments, **named), 3)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert predict_files(measured) == 0
+    own, predictions = open_predictions("out").read("e").probs, Predictor.predictions
+    other = make_model(seed=5)
+    save_checkpoint(Path("model.safetensors"), other.network, other.facts)
+    with monkeypatch.context() as patched:
+        patched.setattr(Predictor, "predictions", fills)
+        assert predict_files(measured, flag) == 1
+    assert sorted(shards().values()) == [["a", "b"], ["a", "b"], ["c", "d"], ["e"]]
+    np.testing.assert_array_equal(open_predictions("out").read("e").probs, own)
+    assert predict_files(measured) == 0
+    assert not np.array_equal(open_predictions("out").read("e").probs, own)
 
 
 @pytest.mark.slow
@@ -131,6 +156,23 @@ def test_a_shard_ends_after_a_while(tmp_path, monkeypatch):
     assert Shards(folder, "1f" * 4).found(videos) == {}, "of other settings"
     os.truncate(videos[1].path, 5)
     assert own.whole(videos) == {"0", "2"}
+
+
+def test_files_of_videos_without_a_shard_are_not_looked_at(tmp_path, monkeypatch):
+    videos = [VideoFile(tmp_path / f"{number}.npy", str(number)) for number in range(3)]
+    for one in videos:
+        one.path.touch()
+    own = Shards(PredictedFolder(tmp_path, draws=False, lists=False), "0f" * 4).of_job(videos)
+    own.write(iter([("1", predicted([0, 1], 0.0))]), INFO, {"1": own.source_of(videos[1])})
+    looked, source_of = list[str](), predicted_shards.source_of
+
+    def look(video: VideoFile, settings: str) -> str:
+        looked.append(video.name)
+        return source_of(video, settings)
+
+    monkeypatch.setattr(predicted_shards, "source_of", look)
+    assert own.whole(videos) == {"1"}
+    assert looked == ["1"]
 
 
 def test_a_file_that_is_no_shard_has_no_sources(tmp_path):

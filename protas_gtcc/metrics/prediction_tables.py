@@ -36,12 +36,7 @@ SEGMENT_COLUMNS = (
     Column("label", "int32", "", "class id"),
     Column("name", "string", "", "name of the class"),
     Column("mean_probability", "float32", "fraction", "mean probability of the class; null without probabilities"),
-    Column(
-        "progress",
-        "float32",
-        "fraction",
-        f"reported progress at the last frame; {_NULL}",
-    ),
+    Column("progress", "float32", "fraction", f"reported progress at the last frame; {_NULL}"),
     Column("mean_progress", "float32", "fraction", f"mean reported progress; {_NULL}"),
     Column("mean_interval_width", "float32", "fraction", "mean width of the interval of reported progress"),
     Column("remaining_seconds", "float32", "s", "predicted remaining time of the class at the last frame"),

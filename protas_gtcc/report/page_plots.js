@@ -27,7 +27,10 @@ function addPlot(group, height, draw, drawn = () => {}) {
   return box;
 }
 
-const whenIdle = window.requestIdleCallback ?? setTimeout;
+// A page that plays a video on a slow machine is never idle; not every browser has such calls.
+const MOST_WAIT = 200; // milliseconds
+const whenIdle = (callback) =>
+  window.requestIdleCallback ? requestIdleCallback(callback, { timeout: MOST_WAIT }) : setTimeout(callback);
 let isNextPlanned = false;
 function drawNearest() {
   const middle = ({ box }) => {

@@ -54,7 +54,7 @@
     lostSince = null;
     document.body.classList.remove("lost");
     write("status", "connected");
-    people.begin(Object.keys(there));
+    people.begin(new Set(Object.keys(there)));
   }
 
   function lose(reason) {

@@ -79,9 +79,9 @@ const people = (() => {
   }
 
   return {
-    // A connection begins with all people. Rows of those who were there stay, so that one keeps the focus.
+    // A connection begins with all people, of these names. Rows of those who were there stay, so that one keeps the focus.
     begin(names) {
-      for (const name of [...known.keys()]) if (!names.includes(name)) remove(name);
+      for (const name of [...known.keys()]) if (!names.has(name)) remove(name);
       for (const one of known.values()) [one.row, one.goneAt] = [{}, null];
     },
 

@@ -1,4 +1,8 @@
-"""Compiled functions, kept in numba's cache where there is room for one."""
+"""Compiled functions, kept in numba's cache where there is room for one.
+
+They assign numbers in loops, not rows to rows (`a[t] = b`): for the errors of such an assignment, when shapes differ,
+numba compiles code for strings, some 2 s for each.
+"""
 
 from __future__ import annotations
 

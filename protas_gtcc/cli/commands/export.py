@@ -27,7 +27,7 @@ class Command:
     task: str | None = None
     """Make a graph for videos of this task alone; by default it infers the task, where the model knows several."""
     overwrite: bool = False
-    """Replace the graph in the folder."""
+    """Replace the graph in the folder, be it stream.onnx or offline.onnx."""
     json: bool = False
     """Print what was written as JSON."""
 
@@ -50,8 +50,9 @@ class Command:
             console.print(f"making {path}: a minute, longer on a busy machine", soft_wrap=True)
 
         written, lacking = export_onnx(model, folder, on_start, self.task), lacks(model)
-        for other in {*graphs} - {written}:  # of another model
-            other.unlink(missing_ok=True)
+        if self.overwrite:  # the folder may have the other graph, of an earlier model
+            for other in {*graphs} - {written}:
+                other.unlink(missing_ok=True)
         print(json.dumps({"written": str(written), "lacks": lacking}) if self.json else written)
         if "lag_seconds" in lacking:
             console.print("the graph reports each frame at once, without --lag-seconds", soft_wrap=True)

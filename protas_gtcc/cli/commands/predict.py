@@ -164,7 +164,12 @@ class Command:
         no_settings = "features", *outputs, "skip_broken", "device", "only", *WORK_FIELDS
         shards = Shards.of_model(folder, find_checkpoint(self.model), words_of(self, no_settings))
         many = ManyVideos(inputs, shards, broken)
-        with many.indexed(replaced, may_lose=self.overwrite or self.skip_broken, with_annotations=self.overwrite):
+        with many.indexed(
+            replaced,
+            may_lose=self.overwrite or self.skip_broken,
+            may_lose_by_failure=self.overwrite and bool(self.work),
+            with_annotations=self.overwrite,
+        ):
             if self.work:
                 many.predict_in_jobs(dataclasses.replace(self, overwrite=True), self.work)
             else:

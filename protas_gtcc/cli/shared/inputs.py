@@ -30,7 +30,8 @@ def find_inputs(
     names: the others are not opened.
 
     Files of features that cannot be opened are noted in `broken` with `skip`. Raises `InputError` for these without it,
-    for paths that are not there, folders without any, two inputs of one name, and for a name in `only` that none has.
+    for paths that are not there, for folders with neither videos nor features, for two inputs of one name, and for a
+    name in `only` that none has.
     """
     from protas_gtcc.layouts.features import FeatureFolder
     from protas_gtcc.storage.feature_files import open_array

@@ -142,10 +142,11 @@ def _found(shards: Iterable[Path], videos: Sequence[VideoFile], settings: str) -
     for modified, path in sorted(dated):
         with suppress(OSError, InputError):  # gone, or damaged: its videos are predicted again
             written |= dict.fromkeys(_videos_of(path, modified), path)
-    found = dict[str, Path]()
+    found, names = dict[str, Path](), {name for name, _ in written}
     for video in videos:
-        with suppress(OSError, KeyError):
-            found[video.name] = written[video.name, source_of(video, settings)]
+        if video.name in names:  # else its file is not looked at: it may be a folder of thousands
+            with suppress(OSError, KeyError):
+                found[video.name] = written[video.name, source_of(video, settings)]
     return found
 
 

@@ -51,11 +51,14 @@ class ManyVideos:
             print_skipped(self.broken)
 
     @contextmanager
-    def indexed(self, replaced: set[str], may_lose: bool, with_annotations: bool) -> Iterator[None]:
+    def indexed(
+        self, replaced: set[str], may_lose: bool, may_lose_by_failure: bool, with_annotations: bool
+    ) -> Iterator[None]:
         """Write the index of all shards when the block ends, and remove what was `replaced`.
 
-        What fails or is interrupted leaves an index of what is there, unless earlier predictions would be lost. If the
-        block ends well, or with an error, these `may_lose`.
+        What fails or is interrupted leaves an index of what is there, unless earlier predictions would be lost. If
+        the block ends well, these `may_lose`; if it ends with an `InputError`, such as one of failed jobs or of a full
+        disk, they `may_lose_by_failure`.
         """
         from protas_gtcc.metrics.prediction_parts import write_index
 
@@ -64,8 +67,8 @@ class ManyVideos:
         try:
             with interruption_prints(SHARDS_KEPT):
                 yield
-        except KeyboardInterrupt:
-            may_lose = False
+        except BaseException as error:
+            may_lose = may_lose_by_failure and isinstance(error, InputError)
             raise
         finally:
             files = self.shards.found(self.inputs)
