@@ -17,6 +17,7 @@ from protas_gtcc.alignment.config import AlignmentConfig, AlignmentLossConfig, E
 from protas_gtcc.config import PRESETS, RunConfig, TrainingConfig
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.decoding import compilation
 
 # The tests' claims, bit for bit, are of the processor. `CUDA_VISIBLE_DEVICES=0 pytest tests/test_gpu.py` tests a GPU.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -55,6 +56,14 @@ def offline() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect_here)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_in_silence() -> Iterator[None]:
+    """What a test's commands print does not depend on whether it is the first that compiles."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compilation._Reporter, "on_start", lambda *_: None)
         yield
 
 

@@ -12,7 +12,7 @@ from scipy.linalg import expm
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables, count_transcripts
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding import belief
+from protas_gtcc.decoding import belief, compilation
 from protas_gtcc.decoding.compilation import report_compilation
 from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.decoding.hypotheses import make_hypotheses
@@ -26,6 +26,7 @@ SETTINGS = DecodingConfig(filter="durations", phases=4)
 ALONE = dataclasses.replace(SETTINGS, network_class_share=0.0, network_progress_share=0.0, progress_doubt=0.0)
 """The filter without the network's own belief."""
 BIN = 1 / (SETTINGS.phases * SETTINGS.bins_per_phase)
+REPORT = compilation._Reporter.on_start  # before the session is silent
 TINY = TranscriptTables(
     lengths=np.array([[0.2, 0.4], [0.4, 0.6], [0.2, 0.3]]),
     typical=np.array([0.4]),
@@ -417,7 +418,9 @@ def test_a_setting_out_of_its_range_is_refused():
         DecodingConfig(phases=0)
 
 
-def test_compilation_is_reported_once_and_only_where_it_happens(capsys):
+def test_compilation_is_reported_once_and_only_where_it_happens(capsys, monkeypatch):
+    monkeypatch.setattr(compilation._Reporter, "on_start", REPORT)
+
     @numba.njit
     def add_one(x):
         return x + 1

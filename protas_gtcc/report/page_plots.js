@@ -81,9 +81,9 @@ function changed(group) {
     if (plot.box.style.height !== heights[index]) plot.box.style.height = heights[index];
     if (plot.inView) waiting.add(plot);
   }
-  drawNearest();
   // Keep the middle of the window in place, whatever grew or shrank above it.
   if (held?.isConnected) scrollBy(0, held.getBoundingClientRect().top - before);
+  drawNearest();
 }
 
 // Draw a plot again whose content is another one.
