@@ -56,6 +56,8 @@ class Counts:
     outcomes: list[int]
     slowest_seconds: float = 0.0
     peak_megabytes: float = 0.0
+    added_megabytes: float = 0.0
+    """How much of the peak damaged inputs have brought."""
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
@@ -134,7 +136,7 @@ def _read_all(reader: Reader, folder: Path, inputs: int, seed: int, shared: Any)
     whole = path.read_bytes()
     reader.read(path)  # it is valid, and what is imported late is imported now
     printed()
-    shared[7] = True
+    shared[7], before = True, _peak_megabytes()
     while shared[0] < inputs:
         index = int(shared[0])
         path.unlink()  # a file of its own: HDF5 knows files that are still open by their place on the disk
@@ -147,8 +149,13 @@ def _read_all(reader: Reader, folder: Path, inputs: int, seed: int, shared: Any)
         if outcome == FAILED:
             (folder.parent / f"{reader.name}-{index}.txt").write_text(text, errors="replace")
         shared[1 + outcome] += 1
-        shared[6] = max(shared[6], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        shared[6] = max(shared[6], _peak_megabytes())
+        shared[8] = max(shared[8], _peak_megabytes() - before)
         shared[0] = index + 1
+
+
+def _peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _take_output(path: Path) -> Callable[[], str]:
@@ -164,7 +171,7 @@ def _take_output(path: Path) -> Callable[[], str]:
 def fuzz(reader: Reader, folder: Path, inputs: int, seed: int) -> Counts:
     """Read all inputs of one reader; its files are in `folder`, and the texts of other exceptions beside them."""
     context = multiprocessing.get_context("fork")
-    shared = context.Array("d", 8)
+    shared = context.Array("d", 9)
     while shared[0] < inputs:
         folder.mkdir(parents=True, exist_ok=True)
         process = context.Process(target=_read_all, args=(reader, folder, inputs, seed, shared))
@@ -174,7 +181,7 @@ def fuzz(reader: Reader, folder: Path, inputs: int, seed: int) -> Counts:
             (folder.parent / f"{reader.name}-{int(shared[0])}.txt").write_text(f"hang, or exit {process.exitcode}")
             shared[1 + HUNG] += 1
             shared[0] += 1
-    return Counts(reader.name, [int(one) for one in shared[1:5]], shared[5], shared[6])
+    return Counts(reader.name, [int(one) for one in shared[1:5]], shared[5], shared[6], shared[8])
 
 
 def _wait(process: Any, shared: Any) -> bool:
