@@ -99,11 +99,13 @@ function movePoint(plot, key) {
   return true;
 }
 
-// What the hover box has, for those who do not see it. Plotly shows it a moment after it was asked for it.
+// What the hover box has, for those who do not see it. Plotly shows it a moment after it was asked for it, on a busy
+// machine a long one, without an event: it is looked at for some seconds.
+const LOOKS = 25;
 let soon = 0;
-function speakSoon(box) {
+function speakSoon(box, looks = LOOKS) {
   clearTimeout(soon);
-  soon = setTimeout(() => speak(box), 120);
+  if (looks) soon = setTimeout(() => (speak(box), speakSoon(box, looks - 1)), 120);
 }
 
 function speak(box) {
@@ -111,5 +113,6 @@ function speak(box) {
     const parts = text.querySelectorAll(".line");
     return parts.length ? [...parts].map((line) => line.textContent) : [text.textContent];
   });
-  spoken.textContent = lines.filter(Boolean).join(", ");
+  const text = lines.filter(Boolean).join(", ");
+  if (spoken.textContent !== text) spoken.textContent = text; // what is the same is not said again
 }
