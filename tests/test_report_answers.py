@@ -81,22 +81,6 @@ def test_words_name_the_worst_class_of_each_run_and_where_each_video_goes_wrong(
 
 @pytest.mark.slow
 @needs_browser
-def test_plots_in_view_are_drawn_on_a_page_that_is_never_idle(report: Path, tmp_path: Path) -> None:
-    busy = "requestIdleCallback = (callback, { timeout } = {}) => { if (timeout) setTimeout(callback, timeout); };"
-    page = report.read_text()
-    assert page.count("<head>") == 1
-    (tmp_path / "busy.html").write_text(page.replace("<head>", f"<head><script>{busy}</script>"))
-
-    async def look(tab: Any) -> None:
-        await tab.js("document.querySelector('.video').scrollIntoView()")
-        await tab.until("[...plots.values()].filter((one) => one.inView).length > 1")
-        await tab.until("[...plots.values()].every((one) => !one.inView || one.stamp === one.group.stamp)")
-
-    opened(tmp_path / "busy.html", tmp_path / "profile", look)
-
-
-@pytest.mark.slow
-@needs_browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_print_has_every_plot_in_the_colours_of_paper_and_the_page_is_as_before(
     report: Path, tmp_path: Path, theme: str

@@ -27,10 +27,6 @@ function addPlot(group, height, draw, drawn = () => {}) {
   return box;
 }
 
-// A page that plays a video on a slow machine is never idle; not every browser has such calls.
-const MOST_WAIT = 200; // milliseconds
-const whenIdle = (callback) =>
-  window.requestIdleCallback ? requestIdleCallback(callback, { timeout: MOST_WAIT }) : setTimeout(callback);
 let isNextPlanned = false;
 function drawNearest() {
   const middle = ({ box }) => {
@@ -44,7 +40,7 @@ function drawNearest() {
   refresh(nearest);
   isNextPlanned = true;
   requestAnimationFrame(() =>
-    whenIdle(() => {
+    setTimeout(() => {
       isNextPlanned = false;
       drawNearest();
     }),
