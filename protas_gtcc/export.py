@@ -137,12 +137,12 @@ def export_onnx(
     except ImportError as error:
         raise lacks_package("exporting", error, "export") from error
     network, decoder = _exportable(model.network), _filter_graph(model, model.task_number(task))
-    features = torch.randn(2, EXAMPLE_FRAMES, model.facts.feature_dim)
-    graph, inputs = OfflineGraph(network, model.background, decoder), {"features": features}
-    if network.config.causal:
-        graph = StreamGraph(network, model.background, decoder)
-        inputs |= dict(zip(("state", "num_frames"), graph.start(2), strict=True))
-    path = folder / ("stream.onnx" if network.config.causal else "offline.onnx")
+    kind = StreamGraph if network.config.causal else OfflineGraph
+    graph = kind(network, model.background, decoder)
+    inputs = {"features": torch.randn(2, EXAMPLE_FRAMES, model.facts.feature_dim)}
+    if isinstance(graph, StreamGraph):
+        inputs["state"], inputs["num_frames"] = graph.start(2)
+    path = folder / ("stream.onnx" if isinstance(graph, StreamGraph) else "offline.onnx")
     on_start(path)
     _write(model, graph, inputs, path)
     return path

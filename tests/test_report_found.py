@@ -123,8 +123,8 @@ def test_words_name_the_way_in_which_each_class_is_wrong_in_a_list_and_under_the
         assert later is not None
         spoken = "document.querySelector('.spoken').textContent"
         await tab.until(f"{spoken}.includes('Segments:')")
-        said = (await tab.js(spoken)).replace(",", "")
-        assert all(part.replace(",", "") in said for part in words(later)), said
+        heard = (await tab.js(spoken)).replace(",", "")
+        assert all(part.replace(",", "") in heard for part in words(later)), heard
         box = "document.querySelector('#classes .hoverlayer .hovertext').getBoundingClientRect()"
         assert await tab.js(f"{box}.left >= 0 && {box}.right <= innerWidth"), "the box is whole"
         assert await tab.js("document.querySelectorAll('img, b, i').length + (typeof window.EVIL !== 'undefined')") == 0

@@ -114,5 +114,5 @@ function speak(box) {
     return parts.length ? [...parts].map((line) => line.textContent) : [text.textContent];
   });
   const text = lines.filter(Boolean).join(", ");
-  if (spoken.textContent !== text) spoken.textContent = text; // what is the same is not said again
+  if (spoken.textContent !== text) spoken.textContent = text; // what is the same is not spoken again
 }
