@@ -159,25 +159,36 @@ function drawNames(pen, names, sides, cell, height) {
   pen.fillText("true class", 0, 0);
 }
 
-// Mark a cell, and show what it counts; nothing for null.
+// Mark a cell, and show what it counts; nothing for null. The words do not wait for the picture.
 function chooseCell(matrix, chosen, byKey = false) {
-  const { group, run, canvas, tip, picture, place } = matrix,
-    pen = canvas.getContext("2d"),
-    { sides, cell } = matrixSizes(matrix);
   matrix.cell = chosen;
-  tip.hidden = !chosen;
-  if (!picture) return;
+  matrix.tip.hidden = !chosen;
+  if (chosen) showCounts(matrix, byKey);
+  if (!matrix.picture) return;
+  const pen = matrix.canvas.getContext("2d");
   pen.setTransform(1, 0, 0, 1, 0, 0);
-  pen.putImageData(picture, 0, 0);
+  pen.putImageData(matrix.picture, 0, 0);
   if (!chosen) return;
-  const [label, taken] = chosen,
-    [x, y] = [sides.left + taken * cell[0], sides.top + label * cell[1]],
-    frames = run.confusion[label][taken],
-    total = run.confusion[label].reduce((a, b) => a + b, 0);
+  const { x, y, cell } = placeOfCell(matrix);
   pen.scale(devicePixelRatio, devicePixelRatio);
   pen.strokeStyle = themed("text");
   pen.lineWidth = 2;
   pen.strokeRect(x, y, cell[0], cell[1]);
+}
+
+// Where the chosen cell begins, and the sizes of the matrix; pixels.
+function placeOfCell(matrix) {
+  const [label, taken] = matrix.cell,
+    { sides, cell } = matrixSizes(matrix);
+  return { x: sides.left + taken * cell[0], y: sides.top + label * cell[1], sides, cell };
+}
+
+function showCounts(matrix, byKey) {
+  const { group, run, tip, place } = matrix,
+    [label, taken] = matrix.cell,
+    { x, y, sides, cell } = placeOfCell(matrix),
+    frames = run.confusion[label][taken],
+    total = run.confusion[label].reduce((a, b) => a + b, 0);
   tip.replaceChildren(
     make("strong", {}, run.name),
     `\ntrue: ${group.class_names[label]}\npredicted: ${group.class_names[taken]}\n` +
