@@ -30,6 +30,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from protas_gtcc.cli.main import VERBS, main
 from protas_gtcc.simulate.config import SimulationConfig
 from protas_gtcc.simulate.dataset import dataset_info, simulate_videos
+from tests.forked import command_server
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -81,12 +82,20 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`protas-gtcc` is the checkout's, and `python` this interpreter."""
+    folder = tmp_path_factory.mktemp("programs")
+    with command_server(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]]))
+        yield
+
+
 def run_page(page: Path, folder: Path) -> int:
-    """Run the blocks of a page in a folder; `protas-gtcc` is the one of this interpreter. Returns how many ran."""
+    """Run the blocks of a page in a folder. Returns how many ran."""
     run = 0
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
         for example in Document.parse(str(page), *PARSERS).examples():
             with contextlib.suppress(SkipTest):
                 example.evaluate()
@@ -95,7 +104,7 @@ def run_page(page: Path, folder: Path) -> int:
 
 
 @pytest.fixture(scope="session")
-def after_readme(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def after_readme(recordings: Path, programs: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that README's commands leave, where the pages of the documentation begin."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(recordings, folder, dirs_exist_ok=True)

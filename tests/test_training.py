@@ -113,6 +113,23 @@ def test_a_run_killed_at_any_moment_resumes_to_what_an_uninterrupted_run_gives(t
     assert_same(weights(uninterrupted), weights(broken))
 
 
+def test_one_process_in_a_slurm_job_of_several_tasks_trains_alone_and_warns_of_nothing(
+    tiny_dataset, tmp_path, monkeypatch
+):
+    (tmp_path / "srun").touch(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    run = train_into(tmp_path / "beside-slurm", tiny_config(tiny_dataset))
+    for name, value in {
+        "NTASKS": "4",
+        "JOB_NAME": "train",
+        "JOB_ID": "7",
+        "NODELIST": "a,b",
+        "NTASKS_PER_NODE": "2",
+    }.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert_same(weights(run), weights(train_into(tmp_path / "within", tiny_config(tiny_dataset))))
+
+
 def test_resuming_a_finished_run_changes_nothing(tiny_dataset, tmp_path):
     config = tiny_config(tiny_dataset)
     run = train_into(tmp_path / "run", config)

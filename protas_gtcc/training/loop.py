@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from torch import Tensor, nn
 
 from protas_gtcc.config import TrainingConfig
@@ -242,6 +243,8 @@ def _make_fabric(settings: TrainingConfig) -> Fabric:
         devices=processes // nodes,
         num_nodes=nodes,
         strategy="ddp" if processes > 1 else "auto",
+        # Not what Fabric finds around it, such as a Slurm job, whose processes may be meant for something else.
+        plugins=[TorchElasticEnvironment() if processes > 1 else LightningEnvironment()],
         precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
     )
     fabric.launch()
