@@ -59,7 +59,8 @@ async def focus(tab: Any, element: str) -> None:
     """Give an element the focus as a key would, near the middle of the window, and wait for its plot."""
     await tab.js(f"{element}.scrollIntoView({{block: 'center'}}); {element}.focus({{focusVisible: true}})")
     if ".plot" in element:
-        await tab.until(f"!!{element}.querySelector('.main-svg, canvas')")
+        # For its present width too: a window that became narrow has plots drawn again as they come into view.
+        await tab.until(f"(({{ stamp, group }}) => stamp === group.stamp)(plots.get({element}))")
         await tab.until(f"document.activeElement === {element} || ({element}.focus(), false)")
 
 

@@ -13,7 +13,7 @@ function listenToKeys(plot) {
     if (event.target !== box || event.ctrlKey || event.altKey || event.metaKey || !box.data) return;
     if (act(plot, event.key, event.shiftKey)) event.preventDefault();
   });
-  box.addEventListener("blur", () => Plotly.Fx.unhover(box));
+  box.addEventListener("blur", () => hide(box));
 }
 
 // What the plot is about, from the words nearest to it.
@@ -26,7 +26,7 @@ function plotName(box) {
 // Whether the key means something here.
 function act(plot, key, isShift) {
   const { box } = plot;
-  if (key === "Escape") Plotly.Fx.unhover(box);
+  if (key === "Escape") hide(box);
   else if (key === "0") Plotly.relayout(box, { "xaxis.range": plot.whole });
   else if (key === "+" || key === "=" || key === "-") zoom(plot, key === "-" ? ZOOM : 1 / ZOOM);
   else if (plot.timeline) return moveInTime(plot, key, isShift);
@@ -76,8 +76,7 @@ function moveInTime(plot, key, isShift) {
     const start = Math.min(Math.max(plot.at - (high - low) / 2, 0), Math.max(plot.whole[1] - (high - low), 0));
     Plotly.relayout(box, { "xaxis.range": [start, start + high - low] });
   }
-  Plotly.Fx.hover(box, { xval: plot.at }, ["xy2"]);
-  speakSoon(box);
+  show(box, () => Plotly.Fx.hover(box, { xval: plot.at }, ["xy2"]));
   return true;
 }
 
@@ -94,25 +93,35 @@ function movePoint(plot, key) {
   let point = Math.min(Math.max(before.point + step, 0), x.length - 1);
   while (!isKnown(point) && step && point > 0 && point < x.length - 1) point += Math.sign(step);
   plot.point = { trace, point };
-  if (isKnown(point)) Plotly.Fx.hover(box, [{ curveNumber, pointNumber: point }], xaxis + yaxis);
-  speakSoon(box);
+  if (isKnown(point)) show(box, () => Plotly.Fx.hover(box, [{ curveNumber, pointNumber: point }], xaxis + yaxis));
   return true;
 }
 
-// What the hover box has, for those who do not see it. Plotly shows it a moment after it was asked for it, on a busy
-// machine a long one, without an event: it is looked at for some seconds.
+// Have a hover box shown, and speak it. Plotly shows it a moment after it was asked for it, on a busy machine a long one,
+// without an event, and removes it where it draws the plot again: it is looked at for some seconds, and asked for again.
 const LOOKS = 25;
 let soon = 0;
-function speakSoon(box, looks = LOOKS) {
+function show(box, hover, looks = LOOKS) {
+  if (looks === LOOKS) hover();
   clearTimeout(soon);
-  if (looks) soon = setTimeout(() => (speak(box), speakSoon(box, looks - 1)), 120);
+  soon = setTimeout(() => {
+    if (!speak(box)) hover();
+    if (looks > 1) show(box, hover, looks - 1);
+  }, 120);
 }
 
+function hide(box) {
+  clearTimeout(soon);
+  Plotly.Fx.unhover(box);
+}
+
+// Speak what the hover box has, for those who do not see it; false if there is none.
 function speak(box) {
   const lines = [...box.querySelectorAll(".hoverlayer text")].flatMap((text) => {
     const parts = text.querySelectorAll(".line");
     return parts.length ? [...parts].map((line) => line.textContent) : [text.textContent];
   });
   const text = lines.filter(Boolean).join(", ");
-  if (spoken.textContent !== text) spoken.textContent = text; // what is the same is not spoken again
+  if (text && spoken.textContent !== text) spoken.textContent = text; // what is the same is not spoken again
+  return text !== "";
 }

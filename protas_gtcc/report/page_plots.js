@@ -60,7 +60,7 @@ function refresh(plot) {
   if (!isNew && Math.abs(plot.box._fullLayout.width - plot.box.clientWidth) > 1) Plotly.relayout(plot.box, { autosize: true });
   if (isNew) plot.box.on("plotly_afterplot", plot.drawn);
   plot.whole = where.xaxis.range ?? plot.box._fullLayout.xaxis.range.slice();
-  plot.at = plot.point = null;
+  plot.point = null; // of other runs; the chosen time of a timeline stays
   listenToKeys(plot);
 }
 
