@@ -85,9 +85,9 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
         "document.querySelectorAll('#scores tbody tr').length !== before",
     ),
     "change run, at a video": (
-        f"{LISTED}[3].open = true; {LISTED}[3].scrollIntoView({{block: 'center'}})",
-        f"window.before = {LISTED}[3].querySelectorAll('.ytick').length; document.querySelector('.runs input').click()",
-        f"{LISTED}[3].querySelectorAll('.ytick').length !== before",
+        f"window.video = {LISTED}[3]; video.open = true; video.scrollIntoView({{block: 'center'}})",
+        "window.before = video.querySelectorAll('.ytick').length; document.querySelector('.runs input').click()",
+        "video.querySelectorAll('.ytick').length !== before",
     ),
     "go to the confusion matrix": (
         "scrollTo(0, 0)",
@@ -148,7 +148,7 @@ def main(arguments: Arguments) -> None:
 
 
 async def measure(page: Path, width: int) -> dict[str, Took | None]:
-    """One round: seconds to load, then milliseconds of each action, twice, of which the second counts."""
+    """One round: seconds to load, then milliseconds of each action, twice, of which the longer counts."""
     async with chromium() as tab:
         found: dict[str, Took | None] = {"load, s": await tab.load(page, width)}
         for name, (before, act, holds) in ACTIONS.items():

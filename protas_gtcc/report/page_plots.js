@@ -55,13 +55,40 @@ function refresh(plot) {
   if (!drawn) return; // it is drawn already, without plotly
   const [traces, where] = drawn,
     isNew = !plot.box.data;
-  Plotly.react(plot.box, traces, where, CONFIG).then(plot.drawn);
+  const finish = () => {
+    numberBars(plot.box);
+    plot.drawn();
+  };
+  Plotly.react(plot.box, traces, where, CONFIG).then(finish);
   // Plotly keeps the width of the first drawing: that of the window on paper, or that of paper in the window.
   if (!isNew && Math.abs(plot.box._fullLayout.width - plot.box.clientWidth) > 1) Plotly.relayout(plot.box, { autosize: true });
-  if (isNew) plot.box.on("plotly_afterplot", plot.drawn);
+  if (isNew) plot.box.on("plotly_afterplot", finish);
   plot.whole = where.xaxis.range ?? plot.box._fullLayout.xaxis.range.slice();
   plot.point = null; // of other runs; the chosen time of a timeline stays
   listenToKeys(plot);
+}
+
+// Write the numbers of bars where what is seen of them has the room. Plotly would measure each, a third of the time of a
+// timeline; digits are all of one width.
+const DIGIT = 6;
+function numberBars(box) {
+  const layer = document.createElementNS("http://www.w3.org/2000/svg", "g");
+  layer.setAttribute("class", "numbers");
+  for (const { meta, base, x, y, yaxis } of box._fullData.filter((trace) => trace.meta?.numbers)) {
+    const [across, down] = [box._fullLayout.xaxis, box._fullLayout[yaxis.replace("y", "yaxis")]];
+    for (const [index, [number, colour]] of meta.numbers.entries()) {
+      const [left, right] = [base[index], base[index] + x[index]].map((at) => Math.min(Math.max(across.l2p(at), 0), across._length));
+      if (!number || right - left < DIGIT * number.length + 2) continue;
+      const text = document.createElementNS(layer.namespaceURI, "text");
+      text.textContent = number;
+      text.setAttribute("x", across._offset + (left + right) / 2);
+      text.setAttribute("y", down._offset + down.l2p(y[index]));
+      text.setAttribute("fill", colour);
+      layer.append(text);
+    }
+  }
+  box.querySelector(".numbers")?.remove();
+  box.querySelector(".cartesianlayer").after(layer);
 }
 
 // Update everything that depends on the runs that are shown: tables at once, plots when they are in view.

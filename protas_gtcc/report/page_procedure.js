@@ -208,7 +208,6 @@ function procedureLayout(run, lasts, most, places, unit) {
   return layout(procedureHeight(places), {
     barmode: "overlay",
     bargap: 0,
-    uniformtext: { mode: "hide", minsize: 10 },
     hoverdistance: 12,
     margin: { l: margin, r: 12, t: 8, b: FOOT },
     xaxis: axis(unit.name, { range: [0, lasts], anchor: "y3", showgrid: true, automargin: false }),

@@ -104,7 +104,7 @@ function stepBars(group, truth, rows, unit) {
     mistakes = segments.map(([start, , label]) => mistakesOf(truth, label, start)),
     made = strip(group, segments, { middle: 0, height: 10 }, unit);
   made.y = shown.map(([row]) => row.middle);
-  made.text = made.text.map(() => "");
+  delete made.meta; // their rows are named
   made.hovertext = made.hovertext.map((text, index) => [text, ...mistakes[index].map(plain)].join("<br>"));
   made.marker.line = {
     width: mistakes.map((found) => (found.length ? 2 : 0.6)),

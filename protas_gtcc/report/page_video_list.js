@@ -186,4 +186,18 @@ function videos(group) {
   ];
 }
 
+// Draw a timeline that is not seen while there is nothing else to do, so that the first one that is opened comes at once:
+// a browser takes as long again for what it runs for the first time.
+function prepareTimelines() {
+  const group = DATA.groups.find(({ videos }) => videos.length > MANY_VIDEOS);
+  if (!group) return;
+  const box = make("div", { className: "unseen", ariaHidden: true });
+  document.body.append(box);
+  Plotly.newPlot(box, ...drawVideo(group, 0), { staticPlot: true }).then(() => {
+    Plotly.purge(box);
+    box.remove();
+  });
+}
+
 build();
+window.addEventListener("load", () => (window.requestIdleCallback ?? setTimeout)(prepareTimelines));

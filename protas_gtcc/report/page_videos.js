@@ -46,18 +46,11 @@ const barTrace = (segments, middle, width, colours, unit) => ({
   marker: { color: colours, line: { width: 0.6, color: colours } },
 });
 
-// Bars of segments at a place of the vertical axis, in the colours of their classes.
+// Bars of segments at a place of the vertical axis, in the colours of their classes, numbered.
 function filledBars(group, segments, place, unit) {
-  const looks = segments.map(([, , label]) => group.looks[label]);
-  return {
-    ...barTrace(segments, place, BAR_WIDTH, looks.map(([fill]) => fill), unit),
-    text: segments.map(([, , label]) => (group.background.includes(label) ? "" : String(label))),
-    textposition: "inside",
-    insidetextanchor: "middle",
-    textangle: 0,
-    constraintext: "inside",
-    insidetextfont: { color: looks.map((look) => look[2]), size: 10 },
-  };
+  const looks = segments.map(([, , label]) => group.looks[label]),
+    numbers = segments.map(([, , label], index) => [group.background.includes(label) ? "" : String(label), looks[index][2]]);
+  return { ...barTrace(segments, place, BAR_WIDTH, looks.map(([fill]) => fill), unit), meta: { numbers } };
 }
 
 // The same, with the stripes of the classes that have one.
@@ -157,7 +150,6 @@ function videoLayout(group, lasts, unit, runs) {
     hoverdistance: -1,
     barmode: "overlay",
     bargap: 0,
-    uniformtext: { mode: "hide", minsize: 10 },
     dragmode: "zoom",
     margin: { l: labelWidth(group), r: 10, t: 4, b: 46 },
     xaxis: axis(unit.name, {
