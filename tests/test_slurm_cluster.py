@@ -34,9 +34,10 @@ def node_of_this_machine() -> tuple[str, str]:
     if shutil.which("sbatch") is None:
         return "", "there is no sbatch in PATH"
     command = ["sinfo", "--Node", "--noheader", "--format=%N %n %t %c"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    if answer.returncode:
-        return "", f"sinfo says: {answer.stderr.strip()}"
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError) as error:
+        return "", f"Slurm does not answer: {getattr(error, 'stderr', '') or error}"
     for line in answer.stdout.splitlines():
         node, host, state, cores = line.split()
         if host == platform.node() and state in ("idle", "mix", "alloc") and int(cores) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -11,11 +12,15 @@ import pytest
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.work.engines import slurm_queue
+from protas_gtcc.work.engines.local import LocalEngine
 from protas_gtcc.work.engines.slurm_job import MOST_TIMES_IN_VAIN, Requeued, outside_of_jobs
 from protas_gtcc.work.engines.slurm_queue import SlurmQueue
 from protas_gtcc.work.jobs import Job
-from tests.test_work_lists import needs
+from tests.test_cross_validate import wait_for
+from tests.test_work_lists import folder, needs, needs_proc, pids
 from tests.work_list_driver import stand_in_job
+
+__all__ = ["folder"]
 
 
 @pytest.fixture
@@ -75,6 +80,18 @@ def test_a_job_is_queued_again_as_long_as_its_time_is_enough_for_a_step(tmp_path
     queued()
     with pytest.raises(InputError, match="4 times without a step done; give it more"):
         queued.checkpoint()
+
+
+@needs_proc
+def test_slurm_s_signal_before_the_end_leaves_a_job_s_process_to_the_one_that_started_it(folder):
+    (folder / "hold").touch()
+    engine = LocalEngine(1)
+    outcome = engine.submit(stand_in_job(folder, "a"))
+    wait_for(lambda: pids(folder, "a"))
+    os.kill(pids(folder, "a")[0][0], signal.SIGUSR2)
+    (folder / "hold").unlink()
+    assert outcome.result().state == "done"
+    engine.close()
 
 
 def test_a_command_inside_of_a_slurm_job_hides_what_slurm_has_set(monkeypatch):

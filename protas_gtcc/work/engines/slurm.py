@@ -16,7 +16,7 @@ from typing import Any
 
 from protas_gtcc.errors import InputError, lacks_package
 from protas_gtcc.work.engines.base import Engine, RefusedError
-from protas_gtcc.work.engines.slurm_job import Requeued, outside_of_jobs
+from protas_gtcc.work.engines.slurm_job import Requeued, outside_of_jobs, result_of
 from protas_gtcc.work.engines.slurm_queue import SlurmQueue
 from protas_gtcc.work.jobs import Job, Outcome
 
@@ -70,15 +70,8 @@ class SlurmEngine(Engine):
         wanted |= self._given
         # srun takes no cores over from sbatch since Slurm 22.05.
         wanted.setdefault("slurm_srun_args", [f"--cpus-per-task={wanted['cpus_per_task']}"])
-        self._executor.update_parameters(**wanted)
-        try:
-            with outside_of_jobs(), redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, and raises it
-                handle = self._executor.submit(Requeued(job, os.getcwd()))
-        except self._errors.FailedJobError as error:
-            said = ", ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if line)
-            raise RefusedError(
-                f"Slurm refuses {job.name}: {said}; see 'sinfo', and correct --engine-options"
-            ) from error
+        # In a thread: if a signal interrupts the wait, the job is queued nevertheless, and is to be cancelled.
+        handle = self._pool.submit(self._queue_job, job, wanted).result()
         return self._pool.submit(self._outcome, handle)
 
     def close(self) -> None:
@@ -86,10 +79,23 @@ class SlurmEngine(Engine):
         self._stopped = True
         self._pool.shutdown(cancel_futures=True)
 
+    def _queue_job(self, job: Job, wanted: Mapping[str, Any]) -> Any:
+        self._executor.update_parameters(**wanted)
+        try:
+            with outside_of_jobs(), redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, and raises it
+                handle = self._executor.submit(Requeued(job, os.getcwd()))
+        except self._errors.FailedJobError as error:
+            said = ", ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if line)
+            way_out = "see 'sinfo', and correct --engine-options"
+            raise RefusedError(f"Slurm refuses {job.name}: {said}; {way_out}") from error
+        if self._stopped:
+            self._cancel(handle)
+        return handle
+
     def _outcome(self, handle: Any) -> Outcome:
         submitted, number, last_look = time.monotonic(), handle.job_id, float("inf")
         while not self._stopped:
-            outcome = self._result(handle)
+            outcome = result_of(handle)
             ended = self._how_ended(handle, submitted)
             # What a signal ended, Slurm may have queued again.
             if outcome and (outcome.state != "died" or ended):
@@ -105,18 +111,6 @@ class SlurmEngine(Engine):
         if self._queue:
             return self._queue.how_ended(handle.job_id, submitted)
         return handle.state if handle.done() else None
-
-    def _result(self, handle: Any) -> Outcome | None:
-        os.listdir(handle.paths.folder)  # else a network file system may keep in mind that there is no result
-        if not handle.paths.result_pickle.exists():
-            return None
-        try:
-            return handle.result()
-        except self._errors.UncompletedJobError:
-            return None
-        except self._errors.FailedJobError as error:
-            last_line = str(error).split("-" * 22)[1].strip().splitlines()[-1]
-            return Outcome("failed", f"Slurm job {handle.job_id}: {last_line}; see {handle.paths.stderr}")
 
     def _cancel(self, handle: Any) -> Outcome:
         try:

@@ -1,4 +1,4 @@
-"""A job as Slurm runs it, which submitit queues again when its time is over or it is preempted."""
+"""A job as Slurm runs it, which submitit queues again when its time is over or it is preempted, and its result."""
 
 from __future__ import annotations
 
@@ -42,6 +42,22 @@ class Requeued:
             what = f"it was preempted, or its time was over, {in_vain} times without a step done"
             raise InputError(f"{what}; give it more, --engine-options time=MINUTES ({self.job.log})")
         return submitit.helpers.DelayedSubmission(Requeued(self.job, self.folder, in_vain))
+
+
+def result_of(handle: Any) -> Outcome | None:
+    """How a job of submitit's ended, by its result; None without one."""
+    from submitit.core.utils import FailedJobError, UncompletedJobError
+
+    os.listdir(handle.paths.folder)  # else a network file system may keep in mind that there is no result
+    if not handle.paths.result_pickle.exists():
+        return None
+    try:
+        return handle.result()
+    except UncompletedJobError:
+        return None
+    except FailedJobError as error:
+        last_line = str(error).split("-" * 22)[1].strip().splitlines()[-1]
+        return Outcome("failed", f"Slurm job {handle.job_id}: {last_line}; see {handle.paths.stderr}")
 
 
 @contextmanager
