@@ -18,7 +18,7 @@ import pytest
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.locks import only_writer
-from protas_gtcc.work.engines.base import Engine
+from protas_gtcc.work.engines.base import Engine, RefusedError
 from protas_gtcc.work.engines.choice import make_engine
 from protas_gtcc.work.engines.local import LocalEngine
 from protas_gtcc.work.jobs import Job, Outcome
@@ -197,6 +197,39 @@ def test_a_manifest_of_many_jobs_is_not_written_at_each_end_and_has_the_last_lis
     assert len(writes) < 600
 
 
+class Crowded(Engine):
+    """It has room for fewer jobs than it is given."""
+
+    workers = 9
+
+    def __init__(self, rooms: int):
+        self._rooms, self._running = rooms, list[Future[Outcome]]()
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        if len(self._running) == self._rooms:
+            raise RefusedError(f"no room for {job.name}; give other options")
+        self._running.append(Future())
+        return self._running[-1]
+
+    def end_all(self, status: Status) -> None:
+        while self._running:
+            self._running.pop().set_result(Outcome("done"))
+
+    def close(self) -> None: ...
+
+
+def test_a_job_that_is_refused_waits_for_others_and_one_line_says_so(folder, caplog):
+    jobs = [stand_in_job(folder, name) for name in ("a", "b", "c")]
+    engine = Crowded(rooms=1)
+    assert work_through(jobs, engine, folder / "manifest.json", engine.end_all) == {}
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].endswith("; give other options; or wait: it is given again when others end")
+    kept = Manifest(folder / "manifest.json").jobs
+    assert [(job["state"], job["attempts"]) for job in kept.values()] == [("done", 1)] * 3
+    with pytest.raises(RefusedError, match="no room for a"):
+        work_through(jobs, Crowded(rooms=0), folder / "manifest.json")
+
+
 class AtOnce(Engine):
     """Jobs that are done when they are begun."""
 
@@ -238,12 +271,15 @@ def test_a_damaged_manifest_is_refused_and_counts_go_on(tmp_path):
     [
         ("local", ["partition=gpu"], "is for --on slurm or --on ray; leave it out"),
         ("local", ["gpu"], "expected NAME=VALUE"),
-        pytest.param("slurm", ["colour=red"], "give --engine-options of sbatch", marks=needs("submitit")),
+        pytest.param("slurm", ["cluster=local", "colour=red"], "give --engine-options of", marks=needs("submitit")),
+        pytest.param("slurm", ["time=4:00:00"], "expected whole minutes", marks=needs("submitit")),
         pytest.param("slurm", ["cluster=moon"], "give --engine-options of sbatch", marks=needs("submitit")),
+        pytest.param("slurm", [], "there is no sbatch in PATH; give the command where", marks=needs("submitit")),
         pytest.param("ray", ["colour=red"], "--on ray has no option colour", marks=needs("ray")),
     ],
 )
-def test_options_that_an_engine_does_not_have_are_refused(tmp_path, engine, options, message):
+def test_options_that_an_engine_does_not_have_are_refused(tmp_path, monkeypatch, engine, options, message):
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=message):
         make_engine(engine, 1, options, tmp_path, stand_in_job(tmp_path, "a"))
 

@@ -44,9 +44,10 @@ def stand_in_job(folder: Path, name: str) -> Job:
 
 def run(engine: str, folder: Path, names: str, options: list[str]) -> dict[str, str]:
     if engine == "slurm":
-        from submitit.core.core import Job as SlurmJob
+        from protas_gtcc.work.engines import slurm, slurm_queue
 
-        SlurmJob._results_timeout_s = 1  # for slow file systems, it waits 15 s for what a killed job has left
+        slurm.SECONDS_FOR_RESULT = 1.0  # for slow file systems, it waits longer for what a killed job has left
+        slurm_queue.SECONDS_BETWEEN_QUESTIONS = 1.0
     jobs = [stand_in_job(folder, name) for name in names.split(",")]
     made = make_engine(engine, 2, options, folder, jobs[0])  # type: ignore[arg-type]
     return work_through(jobs, made, folder / "manifest.json")

@@ -28,6 +28,9 @@ def _end_with_standard_input() -> None:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGUSR2"):
+        # Slurm sends it to all processes of a job whose time is nearly over; the one that started this one ends it.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

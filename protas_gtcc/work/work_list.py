@@ -6,6 +6,7 @@ not, because it would fail again. The same list again does what is left, whateve
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,13 +17,16 @@ from pathlib import Path
 
 from protas_gtcc.errors import InputError
 from protas_gtcc.storage.locks import only_writer
-from protas_gtcc.work.engines.base import Engine
+from protas_gtcc.work.engines.base import Engine, RefusedError
 from protas_gtcc.work.jobs import Job, Outcome
 from protas_gtcc.work.manifest import Manifest
 
 SECONDS_BETWEEN_STATUS = 0.5
 RETRIES = 2
 """How often a job whose process died is tried again."""
+SECONDS_AFTER_REFUSAL = 60.0
+"""Until an engine that refused a job is given one again, unless one of its jobs ends before."""
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def work_through(
 
     `on_status` is called several times a second. `next_jobs` is called with each job that has ended, and the reason if
     it failed; it returns jobs to be done as well. Any interruption ends the jobs that run. The engine is closed in the
-    end. Raises `InputError` if another command works on the same manifest.
+    end. A job that the engine refuses waits until another has ended. Raises `InputError` if another command works on
+    the same manifest, and `RefusedError` if there is no other job to wait for.
     """
     try:
         with only_writer(manifest, wait=False):
@@ -76,6 +81,7 @@ class _WorkList:
         self._failed: dict[str, str] = {}
         self._num_done = len(whole)
         self._tries: dict[str, int] = {}
+        self._refused_until = 0.0
         self._estimate = _Estimate(self._waiting)
 
     def run(self, on_status: Callable[[Status], None]) -> dict[str, str]:
@@ -90,14 +96,18 @@ class _WorkList:
     def _run(self, on_status: Callable[[Status], None]) -> None:
         next_status = time.monotonic()
         while self._waiting or self._running:
-            while self._waiting and len(self._running) < self._engine.workers:
+            if self._has_room():
                 self._start(self._waiting.popleft())
-            ended, _ = wait(self._running, SECONDS_BETWEEN_STATUS, FIRST_COMPLETED)
+            ended, _ = wait(self._running, 0 if self._has_room() else SECONDS_BETWEEN_STATUS, FIRST_COMPLETED)
             for future in ended:
                 self._end(self._running.pop(future), future.result())
             if time.monotonic() >= next_status or not (self._waiting or self._running):
                 on_status(self._status())
                 next_status = time.monotonic() + SECONDS_BETWEEN_STATUS
+
+    def _has_room(self) -> bool:
+        is_open = time.monotonic() >= self._refused_until or not self._running
+        return bool(self._waiting) and len(self._running) < self._engine.workers and is_open
 
     def _status(self) -> Status:
         running = list(self._running.values())
@@ -105,15 +115,34 @@ class _WorkList:
         return Status(running, self._num_done, len(self._failed), len(self._waiting), seconds_left)
 
     def _start(self, job: Job) -> None:
+        try:
+            future = self._engine.submit(job)
+        except RefusedError as error:
+            self._wait_for_room(job, error)
+            return
+        except (InputError, OSError) as error:
+            self._note_try(job)
+            self._end(job, Outcome("failed", str(error)))
+            return
+        self._note_try(job)
+        self._running[future] = job
+
+    def _note_try(self, job: Job) -> None:
         self._manifest.note_attempt(job.name)
         self._tries[job.name] = self._tries.get(job.name, 0) + 1
-        try:
-            self._running[self._engine.submit(job)] = job
-        except (InputError, OSError) as error:
-            self._end(job, Outcome("failed", str(error)))
+
+    def _wait_for_room(self, job: Job, error: RefusedError) -> None:
+        """Put the job back. Raises the error if no job runs whose end could change it."""
+        if not self._running:
+            raise error
+        if not self._refused_until:
+            _LOG.warning("%s; or wait: it is given again when others end", error)
+        self._refused_until = time.monotonic() + SECONDS_AFTER_REFUSAL
+        self._waiting.appendleft(job)
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         self._manifest.note_end(job.name, outcome)
+        self._refused_until = min(self._refused_until, time.monotonic())
         if outcome.state == "died" and self._tries[job.name] <= self._retries:
             self._waiting.appendleft(job)
             return

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import re
+import subprocess
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
 from protas_gtcc.errors import InputError, lacks_package
-from protas_gtcc.work.engines.base import Engine
-from protas_gtcc.work.jobs import Job, Outcome, run_in_folder
+from protas_gtcc.work.engines.base import Engine, RefusedError
+from protas_gtcc.work.engines.slurm_job import Requeued, outside_of_jobs, result_of
+from protas_gtcc.work.engines.slurm_queue import SlurmQueue
+from protas_gtcc.work.jobs import Job, Outcome
 
 SECONDS_BETWEEN_LOOKS = 0.5
-"""For a result file. submitit asks Slurm itself once a minute."""
+"""For a result file."""
+SECONDS_FOR_RESULT = 15.0
+"""After a job's end: a network file system may show its result late."""
 MINUTES = 24 * 60
 """A Slurm job's time, unless an option gives it."""
 LONGEST_NAME = 100
+_LOG = logging.getLogger(__name__)
 _OF_EVERY_CLUSTER = ("timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node")
 
 
@@ -36,27 +44,34 @@ class SlurmEngine(Engine):
         except ImportError as error:
             raise lacks_package("--on slurm", error, "slurm") from error
         self.workers, self._stopped, self._errors = workers, False, submitit.core.utils
+        if not isinstance(options.get("time", MINUTES), int):
+            raise InputError(f"--engine-options time={options['time']}: expected whole minutes, such as time=240")
+        if "%" in str(folder.absolute()):
+            raise InputError(f"--on slurm: {folder.absolute()}: Slurm replaces % in paths; give one without")
         given = {"timeout_min" if name == "time" else name: value for name, value in options.items()}
         cluster = given.pop("cluster", "slurm")
         named = {name if name in _OF_EVERY_CLUSTER else f"slurm_{name}": value for name, value in given.items()}
-        self._given = {"timeout_min": MINUTES} | named
+        self._given = {"timeout_min": MINUTES, "slurm_additional_parameters": {"requeue": True}} | named
+        self._queue = SlurmQueue() if cluster == "slurm" else None
+        # A folder for each command: a job's number may be that of an older one, whose result is not to be taken for it.
+        folder = folder / time.strftime("%Y-%m-%d-%H-%M-%S")
         try:
-            self._executor = submitit.AutoExecutor(folder / "%j", cluster=cluster)
+            self._executor = submitit.AutoExecutor(folder / "%j", cluster=cluster, slurm_max_num_timeout=10**9)
             self._executor.update_parameters(**self._given)
         except (ValueError, TypeError, NameError, AssertionError, RuntimeError) as error:
-            way_out = "give --engine-options of sbatch, such as partition=gpu time=240, where Slurm is"
-            raise InputError(f"--on slurm: {error}; {way_out}") from error
+            way_out = "give --engine-options of sbatch, such as partition=gpu time=240"
+            raise InputError(f"--on slurm: {str(error).splitlines()[0]}; {way_out}") from error
         self._pool = ThreadPoolExecutor(workers)
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """Queue it. Raises `InputError` if Slurm refuses it."""
+        """Queue it. Raises `RefusedError` if Slurm refuses it."""
         gpus = {"gpus_per_node": 1} if job.device == "cuda" else {}
         wanted = {"cpus_per_task": job.cores, "name": re.sub(r"[^\w.-]", "-", job.name)[:LONGEST_NAME], **gpus}
-        self._executor.update_parameters(**wanted | self._given)
-        try:
-            handle = self._executor.submit(Requeued(job, os.getcwd()))
-        except self._errors.FailedJobError as error:
-            raise InputError(f"Slurm refuses {job.name}: {error}; correct --engine-options") from error
+        wanted |= self._given
+        # srun takes no cores over from sbatch since Slurm 22.05.
+        wanted.setdefault("slurm_srun_args", [f"--cpus-per-task={wanted['cpus_per_task']}"])
+        # In a thread: if a signal interrupts the wait, the job is queued nevertheless, and is to be cancelled.
+        handle = self._pool.submit(self._queue_job, job, wanted).result()
         return self._pool.submit(self._outcome, handle)
 
     def close(self) -> None:
@@ -64,33 +79,42 @@ class SlurmEngine(Engine):
         self._stopped = True
         self._pool.shutdown(cancel_futures=True)
 
-    def _outcome(self, handle: Any) -> Outcome:
-        while not handle.done():
-            if self._stopped:
-                handle.cancel(check=False)
-                return Outcome("died", f"Slurm job {handle.job_id} was cancelled")
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+    def _queue_job(self, job: Job, wanted: Mapping[str, Any]) -> Any:
+        self._executor.update_parameters(**wanted)
         try:
-            return handle.result()
-        except self._errors.UncompletedJobError as error:
-            return Outcome("died", f"Slurm job {handle.job_id}: {str(error).splitlines()[-1].strip()}")
-        except self._errors.FailedJobError:
-            return Outcome("failed", f"Slurm job {handle.job_id}: it raised an error; see {handle.paths.stderr}")
+            with outside_of_jobs(), redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, and raises it
+                handle = self._executor.submit(Requeued(job, os.getcwd()))
+        except self._errors.FailedJobError as error:
+            said = ", ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if line)
+            way_out = "see 'sinfo', and correct --engine-options"
+            raise RefusedError(f"Slurm refuses {job.name}: {said}; {way_out}") from error
+        if self._stopped:
+            self._cancel(handle)
+        return handle
 
+    def _outcome(self, handle: Any) -> Outcome:
+        submitted, number, last_look = time.monotonic(), handle.job_id, float("inf")
+        while not self._stopped:
+            outcome = result_of(handle)
+            ended = self._how_ended(handle, submitted)
+            # What a signal ended, Slurm may have queued again.
+            if outcome and (outcome.state != "died" or ended):
+                return outcome
+            if ended:
+                last_look = min(last_look, time.monotonic() + SECONDS_FOR_RESULT)
+            if time.monotonic() > last_look:
+                return Outcome("died", f"Slurm job {number} has left no result ({ended}); see {handle.paths.stderr}")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        return self._cancel(handle)
 
-@dataclass(frozen=True)
-class Requeued:
-    """A job as Slurm runs it: `checkpoint` makes submitit queue it again when its time is over or it is preempted."""
+    def _how_ended(self, handle: Any, submitted: float) -> str | None:
+        if self._queue:
+            return self._queue.how_ended(handle.job_id, submitted)
+        return handle.state if handle.done() else None
 
-    job: Job
-    folder: str
-
-    def __call__(self) -> Outcome:
-        """Run it."""
-        return run_in_folder(self.job, self.folder)
-
-    def checkpoint(self) -> Any:
-        """What is queued: the same job, which goes on from what it has left."""
-        import submitit
-
-        return submitit.helpers.DelayedSubmission(self)
+    def _cancel(self, handle: Any) -> Outcome:
+        try:
+            handle.cancel()
+        except subprocess.CalledProcessError:
+            _LOG.warning("Slurm job %s could not be cancelled; give 'scancel %s'", handle.job_id, handle.job_id)
+        return Outcome("died", f"Slurm job {handle.job_id} was cancelled")
