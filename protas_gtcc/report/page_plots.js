@@ -72,7 +72,8 @@ function refresh(plot) {
 // timeline; digits are all of one width.
 const DIGIT = 6;
 function numberBars(box) {
-  const layer = document.createElementNS("http://www.w3.org/2000/svg", "g");
+  const below = box.querySelector(".cartesianlayer"),
+    layer = document.createElementNS(below.namespaceURI, "g");
   layer.setAttribute("class", "numbers");
   for (const { meta, base, x, y, yaxis } of box._fullData.filter((trace) => trace.meta?.numbers)) {
     const [across, down] = [box._fullLayout.xaxis, box._fullLayout[yaxis.replace("y", "yaxis")]];
@@ -88,7 +89,7 @@ function numberBars(box) {
     }
   }
   box.querySelector(".numbers")?.remove();
-  box.querySelector(".cartesianlayer").after(layer);
+  below.after(layer);
 }
 
 // Update everything that depends on the runs that are shown: tables at once, plots when they are in view.
