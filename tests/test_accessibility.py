@@ -1,4 +1,4 @@
-"""axe-core, a checker of accessibility, finds nothing serious on the report, in either look and at both widths."""
+"""axe-core, a checker of accessibility, finds nothing serious on the report, with procedures, in any look and width."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from protas_gtcc.report.page import write_report
 from protas_gtcc.report.page_data import page_data
 from protas_gtcc.report.runs import open_runs
 from tests.test_page import BROWSER, asking, browser
-from tests.test_report_page import make_dataset, make_run
+from tests.test_report_page import make_run
+from tests.test_report_procedure import make_kitchen, make_procedure_run
 
+SCROLL = "document.querySelector('{}.plot')?.scrollIntoView()"
 CHECK = "axe.run().then((found) => JSON.stringify(found.violations.map((one) => [one.impact, one.id, one.help])))"
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    dataset = make_dataset(folder / "kitchen.h5")
-    runs = [make_run(folder / name, dataset, frames=frames) for name, frames in (("a", 3), ("b", 9))]
+    dataset = make_kitchen(folder / "kitchen.h5")
+    runs = [make_procedure_run(folder / "a", dataset), make_run(folder / "b", dataset, frames=9)]
     write_report(folder / "report.html", page_data(open_runs(runs)))
     return folder / "report.html"
 
@@ -37,13 +39,11 @@ async def findings(page: Path, address: str, width: int, look: str) -> list[Any]
         await ask("Emulation.setDeviceMetricsOverride", **size)
         await ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": look}])
         await ask("Page.navigate", url=page.as_uri())
-        seen = "document.querySelector('.plot')?.scrollIntoView(), "
-        drawn = f"{seen}!!document.querySelector('.plot .main-svg')"
-        while not (await ask("Runtime.evaluate", expression=drawn))["result"]["value"]:
-            await asyncio.sleep(0.1)
-        await ask(
-            "Runtime.evaluate", expression="document.querySelectorAll('details').forEach((one) => one.open = true)"
-        )
+        for place in ("", ".procedure "):
+            seen = f"document.querySelectorAll('details').forEach((one) => one.open = true), {SCROLL.format(place)}, "
+            drawn = f"{seen}!!document.querySelector('{place}.plot .main-svg')"
+            while not (await ask("Runtime.evaluate", expression=drawn))["result"].get("value"):
+                await asyncio.sleep(0.1)
         await ask("Runtime.evaluate", expression=(files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
         found = await ask("Runtime.evaluate", expression=CHECK, awaitPromise=True, returnByValue=True)
         return list(json.loads(found["result"]["value"]))
@@ -55,5 +55,5 @@ async def findings(page: Path, address: str, width: int, look: str) -> list[Any]
 @pytest.mark.parametrize("width", [1280, 400])
 def test_axe_finds_nothing_serious_on_the_report(report, tmp_path, width, look):
     with browser(tmp_path / "profile") as address:
-        found = asyncio.run(asyncio.wait_for(findings(report, address, width, look), 60))
+        found = asyncio.run(asyncio.wait_for(findings(report, address, width, look), 120))
     assert [one for one in found if one[0] in ("serious", "critical")] == []

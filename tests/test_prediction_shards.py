@@ -26,6 +26,7 @@ from protas_gtcc.predictions import Prediction
 from protas_gtcc.video.naming import VideoFile
 from tests.annotated import INFO, predicted
 from tests.measured_videos import interrupted, measured_videos, predict_files, shards
+from tests.test_work_lists import needs
 from tests.tiny_models import make_model, video
 
 
@@ -189,3 +190,16 @@ def test_more_shards_than_may_be_open_are_read_in_any_order(tmp_path, monkeypatc
     files = open_predictions(write_index(tmp_path, paths))
     for number in np.random.default_rng(0).permutation(len(paths)):
         assert len(files.read_labels(f"v{number}")) == number + 1
+
+
+@pytest.mark.slow
+@needs("submitit")
+def test_a_command_predicts_on_slurm_what_it_does_here(measured):
+    slurm = ["--on", "slurm", "--workers", 2, "--engine-options", "cluster=local"]
+    assert predict_files(measured, *slurm) == 0
+    there = open_predictions("out")
+    assert there.video_names == [*"abcde"]
+    labels = {name: there.read(name).labels for name in there.video_names}
+    assert predict_files(measured, "--overwrite") == 0
+    for name, found in labels.items():
+        np.testing.assert_array_equal(open_predictions("out").read(name).labels, found)

@@ -128,7 +128,8 @@ class Tab:
         await self._ask("Page.navigate", url=address)
         await self.until("document.readyState === 'complete' && !!document.querySelector('.video')")
         await self.js("document.querySelector('.video').scrollIntoView()")
-        await self.until("!!document.querySelector('.video .main-svg')")
+        # Of many videos, none is open.
+        await self.until("!!document.querySelector('.video .main-svg, .video:not([open])')")
 
     async def js(self, expression: str) -> Any:
         answer = await self._ask("Runtime.evaluate", expression=expression, returnByValue=True)

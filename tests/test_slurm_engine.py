@@ -16,7 +16,7 @@ from protas_gtcc.work.engines.local import LocalEngine
 from protas_gtcc.work.engines.slurm_job import MOST_TIMES_IN_VAIN, Requeued, outside_of_jobs
 from protas_gtcc.work.engines.slurm_queue import SlurmQueue
 from protas_gtcc.work.jobs import Job
-from tests.test_cross_validate import wait_for
+from tests.test_cross_validate import is_alive, wait_for
 from tests.test_work_lists import folder, needs, needs_proc, pids
 from tests.work_list_driver import stand_in_job
 
@@ -54,8 +54,10 @@ def test_while_slurm_does_not_answer_no_job_has_ended_and_one_line_says_so(squeu
 
 def test_one_line_names_the_reason_of_a_job_that_may_wait_for_ever(squeue, caplog):
     queue, start = SlurmQueue(), time.monotonic()
-    squeue.write_text("1 PENDING Resources\n2 PENDING PartitionConfig\n3 PENDING PartitionConfig\n")
-    assert [queue.how_ended(job, start) for job in "123"] == [None] * 3
+    squeue.write_text(
+        "1 PENDING Resources\n2 PENDING PartitionConfig\n3 PENDING PartitionConfig\n4 PENDING QOSMaxJobsPerUserLimit\n"
+    )
+    assert [queue.how_ended(job, start) for job in "4123"] == [None] * 4
     assert caplog.messages == ["Slurm job 2 waits: PartitionConfig; see 'scontrol show job 2'"]
 
 
@@ -105,6 +107,31 @@ def test_a_command_inside_of_a_slurm_job_hides_what_slurm_has_set(monkeypatch):
         assert [name in os.environ for name in ("SLURM_MEM_PER_CPU", "SLURM_JOB_ID")] == [False, False]
         assert [name in os.environ for name in ("SLURM_CONF", "SBATCH_ACCOUNT")] == [True, True]
     assert (os.environ["SLURM_MEM_PER_CPU"], os.environ["SLURM_JOB_ID"]) == ("1", "7")
+
+
+@needs_proc
+@needs("submitit")
+@pytest.mark.slow
+def test_a_job_that_nothing_waits_for_yet_when_a_signal_comes_is_ended_too(folder, monkeypatch):
+    from protas_gtcc.work.engines.slurm import SlurmEngine
+
+    (folder / "hold").touch()
+    engine = SlurmEngine(1, folder, {"cluster": "local"})
+    submit = engine._pool.submit
+
+    def interrupted(call, *given):
+        if call == engine._outcome:
+            raise KeyboardInterrupt
+        return submit(call, *given)
+
+    monkeypatch.setattr(engine._pool, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        engine.submit(stand_in_job(folder, "a"))
+    wait_for(lambda: pids(folder, "a"), 60)
+    [handle] = engine._queued
+    engine.close()
+    handle._process.wait(60)
+    assert not is_alive(pids(folder, "a")[0][0])
 
 
 @needs("submitit")

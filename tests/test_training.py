@@ -538,3 +538,9 @@ def test_more_processes_than_gpus_are_refused_in_one_line(tiny_dataset, tmp_path
     with pytest.raises(InputError, match="started 2 processes on a machine with 1 GPU; start one a GPU"):
         train_into(tmp_path / "run", tiny_config(tiny_dataset))
     assert not (tmp_path / "run").exists()
+
+
+def test_several_processes_that_torchrun_has_not_started_are_refused_in_one_line(tiny_dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="WORLD_SIZE is 2, but there is no RANK: torchrun sets both; start"):
+        train_into(tmp_path / "run", tiny_config(tiny_dataset, device="cpu"))

@@ -236,6 +236,9 @@ def _make_fabric(settings: TrainingConfig) -> Fabric:
         gpus = plural(torch.cuda.device_count(), "GPU")
         what = f"torchrun started {here} processes on a machine with {gpus}"
         raise InputError(f"{what}; start one a GPU, or give --device cpu")
+    if processes > 1 and (absent := [name for name in ("RANK", "LOCAL_RANK") if name not in os.environ]):
+        what = f"WORLD_SIZE is {processes}, but there is no {absent[0]}: torchrun sets both"
+        raise InputError(f"{what}; start the processes by it, or unset WORLD_SIZE")
     nodes = processes // here
     # It repeats --precision, and advises coarser products on some GPUs.
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)

@@ -62,6 +62,7 @@ class SlurmEngine(Engine):
             way_out = "give --engine-options of sbatch, such as partition=gpu time=240"
             raise InputError(f"--on slurm: {str(error).splitlines()[0]}; {way_out}") from error
         self._pool = ThreadPoolExecutor(workers)
+        self._queued: set[Any] = set()
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue it. Raises `RefusedError` if Slurm refuses it."""
@@ -70,7 +71,7 @@ class SlurmEngine(Engine):
         wanted |= self._given
         # srun takes no cores over from sbatch since Slurm 22.05.
         wanted.setdefault("slurm_srun_args", [f"--cpus-per-task={wanted['cpus_per_task']}"])
-        # In a thread: if a signal interrupts the wait, the job is queued nevertheless, and is to be cancelled.
+        # In a thread: if a signal interrupts the wait, the job is queued nevertheless, and `close` knows it.
         handle = self._pool.submit(self._queue_job, job, wanted).result()
         return self._pool.submit(self._outcome, handle)
 
@@ -78,6 +79,8 @@ class SlurmEngine(Engine):
         """Cancel jobs that wait or run."""
         self._stopped = True
         self._pool.shutdown(cancel_futures=True)
+        for handle in list(self._queued):  # those that nothing waits for yet
+            self._cancel(handle)
 
     def _queue_job(self, job: Job, wanted: Mapping[str, Any]) -> Any:
         self._executor.update_parameters(**wanted)
@@ -88,8 +91,7 @@ class SlurmEngine(Engine):
             said = ", ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if line)
             way_out = "see 'sinfo', and correct --engine-options"
             raise RefusedError(f"Slurm refuses {job.name}: {said}; {way_out}") from error
-        if self._stopped:
-            self._cancel(handle)
+        self._queued.add(handle)
         return handle
 
     def _outcome(self, handle: Any) -> Outcome:
@@ -99,10 +101,12 @@ class SlurmEngine(Engine):
             ended = self._how_ended(handle, submitted)
             # What a signal ended, Slurm may have queued again.
             if outcome and (outcome.state != "died" or ended):
+                self._queued.discard(handle)
                 return outcome
             if ended:
                 last_look = min(last_look, time.monotonic() + SECONDS_FOR_RESULT)
             if time.monotonic() > last_look:
+                self._queued.discard(handle)
                 return Outcome("died", f"Slurm job {number} has left no result ({ended}); see {handle.paths.stderr}")
             time.sleep(SECONDS_BETWEEN_LOOKS)
         return self._cancel(handle)
@@ -113,6 +117,7 @@ class SlurmEngine(Engine):
         return handle.state if handle.done() else None
 
     def _cancel(self, handle: Any) -> Outcome:
+        self._queued.discard(handle)
         try:
             handle.cancel()
         except subprocess.CalledProcessError:

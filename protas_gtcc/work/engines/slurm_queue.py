@@ -19,7 +19,7 @@ SECONDS_BETWEEN_QUESTIONS = 15.0
 _ENDED = ["BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"]
 _ENDED += ["REVOKED", "TIMEOUT"]
 _USUAL = ["None", "Priority", "Resources", "BeginTime", "Dependency", "Licenses", "Prolog", "Cleaning"]
-"""Reasons to wait that pass by themselves."""
+"""Reasons to wait that pass by themselves, as limits of how many jobs run do: all of these have `Jobs` in the name."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -41,20 +41,23 @@ class SlurmQueue:
         """
         # Only one thread waits for an answer, so that the others can be stopped.
         if time.monotonic() >= self._next and self._lock.acquire(blocking=False):
-            self._ask()
-            self._next = time.monotonic() + SECONDS_BETWEEN_QUESTIONS
-            self._lock.release()
+            try:
+                self._ask()
+            finally:
+                self._next = time.monotonic() + SECONDS_BETWEEN_QUESTIONS
+                self._lock.release()
         if self._answered <= since:
             return None
         state, reason = self._jobs.get(job, ("FORGOTTEN", ""))
-        if state == "PENDING" and reason not in _USUAL:
+        if state == "PENDING" and reason not in _USUAL and "Jobs" not in reason:
             self._warn(reason, f"Slurm job {job} waits: {reason}; see 'scontrol show job {job}'")
         return state if state in _ENDED or state == "FORGOTTEN" else None
 
     def _ask(self) -> None:
         started = time.monotonic()
         command = ["squeue", f"--user={os.getuid()}", "--noheader", "--states=all", "--format=%i %T %r"]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        # In a session of its own: Ctrl-C in a terminal would end it too, and pass for a Slurm that does not answer.
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
         if answer.returncode:
             self._warn("no answer", f"Slurm does not answer, and is asked again: {answer.stderr.strip()}")
             return

@@ -1,0 +1,48 @@
+"""Timelines of many videos: the one that is drawn ahead moves nothing, and bars with room have their numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protas_gtcc.cli.main import main
+from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
+from protas_gtcc.dataset.writer import write_dataset
+from tests.test_page import BROWSER
+from tests.test_report_page import FPS, NAMES, make_run
+from tests.test_report_videos import opened
+
+LENGTHS = {0: 20, 1: 200, 2: 2, 3: 100}
+"""Frames of a segment of each class, of which 0 is the background and 2 has no room for its number."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
+def test_of_many_videos_a_timeline_is_drawn_ahead_unseen_and_numbers_follow_the_zoom(tmp_path: Path) -> None:
+    labels = np.repeat(list(LENGTHS), list(LENGTHS.values()))
+    tested = [f"video {number}" for number in range(21)]
+    info = DatasetInfo("kitchen", NAMES, [0], FPS, {"1": {"train": ["other"], "test": tested}})
+    with write_dataset(tmp_path / "kitchen.h5", info, {"features": FeatureSet(1)}) as writer:
+        for name in ["other", *tested]:
+            writer.add(Video(name, labels, {"features": np.zeros((len(labels), 1), dtype=np.float32)}))
+    run = make_run(tmp_path / "run", tmp_path / "kitchen.h5", frames=0)
+    main(["report", str(run), "--out", str(tmp_path / "r.html")])
+    numbers = "[...document.querySelectorAll('.video .numbers text')].map((one) => one.textContent).join()"
+    fits = "document.documentElement.scrollWidth <= innerWidth"
+
+    async def look(tab: Any) -> None:
+        await tab.resize(400)
+        await tab.until("!document.querySelector('.unseen')")
+        assert await tab.js(f"(prepareTimelines(), [!!document.querySelector('.unseen'), {fits}])") == [True, True]
+        await tab.until("!document.querySelector('.unseen')")
+        await tab.js("document.querySelector('.video').open = true")
+        await tab.js("document.querySelector('.video').scrollIntoView()")
+        await tab.until(f"{numbers} === '1,3,1,3'")
+        box = "document.querySelector('.video .plot')"
+        await tab.js(f"void Plotly.relayout({box}, {{ 'xaxis.range': [{216 / FPS}, {226 / FPS}] }})")
+        await tab.until(f"{numbers} === '1,2,3,1,2,3'")
+
+    opened(tmp_path / "r.html", tmp_path / "profile", look)
