@@ -153,6 +153,8 @@ class PredictionInfo:
     """Names of the tasks that the model knows, in the order of `Prediction.task_probs`; none if not known."""
     class_colours: list[str] = field(default_factory=list)
     """Of each class, as the dataset has them; none in files of earlier versions."""
+    lag_seconds: float = 0.0
+    """How much later than its features a frame is reported; inf once the whole video is known."""
 
     def simulated_note(self, has_truth: bool) -> str:
         """What a picture of a video notes of that; "" if nothing is simulated.

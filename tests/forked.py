@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -148,22 +149,23 @@ with socket.socket(socket.AF_UNIX) as server:
 @contextmanager
 def command_server(folder: Path) -> Iterator[None]:
     """Within the block, the program FOLDER/protas-gtcc is the command, in a fork of one process."""
-    process = subprocess.Popen([sys.executable, __file__, str(folder)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield
-    finally:
-        process.kill()
-        process.communicate()
+    with tempfile.TemporaryDirectory() as short:  # some systems allow an address a hundred letters
+        command = [sys.executable, __file__, str(folder), f"{short}/socket"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield
+        finally:
+            process.kill()
+            process.communicate()
 
 
-def _serve(folder: Path) -> NoReturn:
+def _serve(folder: Path, address: str) -> NoReturn:
     """Run what the program asks for, several at once, until this process is killed."""
     for module in pkgutil.walk_packages(protas_gtcc.__path__, "protas_gtcc."):
         if module.name != "protas_gtcc.__main__":
             importlib.import_module(module.name)
-    address = str(folder / "socket")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen()
@@ -216,5 +218,5 @@ def _run_trials() -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # as in a process of its own, see `main`
     if sys.argv[1:]:
-        _serve(Path(sys.argv[1]))
+        _serve(Path(sys.argv[1]), sys.argv[2])
     _run_trials()

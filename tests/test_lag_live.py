@@ -19,6 +19,7 @@ from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.row_sources import row_of_video
 from protas_gtcc.live.sinks import FrameResult
+from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint, save_tensors
 from protas_gtcc.predictions import Extractor
 from protas_gtcc.serve import kept_states
@@ -122,6 +123,8 @@ def test_the_commands_take_the_lag_and_refuse_what_cannot_be(tmp_path, capsys):
     found = []
     for lag in ("0", "inf"):
         assert exit_code(*predict, "--out", tmp_path / f"out-{lag}", "--lag-seconds", lag) == 0
+        with open_predictions(tmp_path / f"out-{lag}" / "predictions.h5") as written:
+            assert written.info.lag_seconds == float(lag)
         found.append((tmp_path / f"out-{lag}" / "a.csv").read_text())
     assert found[0] != found[1]
     capsys.readouterr()

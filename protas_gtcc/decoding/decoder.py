@@ -180,13 +180,15 @@ class DurationDecoder(Decoder):
 
         `has_progress` is whether the network has.
         """
+        from protas_gtcc.decoding.compilation import report_compilation
         from protas_gtcc.decoding.duration_filter import with_lag
         from protas_gtcc.decoding.smoothing import smooth_frames  # compiled where there is a lag only
 
         output = empty_output(count, len(self.tables.share), self.tables.num_tasks)
         rule, given = self._own_rule(has_progress), self._tasks[stream]
         rule = with_lag(rule) if lag else rule
-        smooth_frames(self._hypotheses, rule, given, trace, count, lag, before, output)
+        with report_compilation("the smoothing of a lag"):
+            smooth_frames(self._hypotheses, rule, given, trace, count, lag, before, output)
         return self.prediction(output)
 
     @property

@@ -208,7 +208,7 @@ def _predicted(model: TrainedModel, batches: Iterable[np.ndarray], task: str | N
 def info_of(model: TrainedModel, fps: float) -> PredictionInfo:
     """What predictions of a model share."""
     facts = model.facts
-    known = facts.extractor, facts.tasks, facts.class_colours
+    known = facts.extractor, facts.tasks, facts.class_colours, model.lag_seconds
     return PredictionInfo(facts.class_names, facts.background, fps, facts.simulated, *known)
 
 

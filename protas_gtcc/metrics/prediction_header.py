@@ -40,6 +40,8 @@ def write_info(file: Any, info: PredictionInfo) -> None:
     """Write the facts of all predictions into an open HDF5 file."""
     write_facts(file, format=FORMAT, format_version=FORMAT_VERSION, version=protas_gtcc.__version__)
     write_facts(file, fps=float(info.fps), simulated=info.simulated)
+    if info.lag_seconds:
+        write_facts(file, lag_seconds=float(info.lag_seconds))
     write_extractor(file, info.extractor)
     write_list(file, "class_names", info.class_names)
     write_list(file, "background", np.array(info.background, dtype=np.int64))
@@ -80,4 +82,5 @@ def read_info(file: StoredFile, path: Path) -> PredictionInfo:
     simulated = file.has_attribute("simulated") and read_fact(file, "simulated", flag)
     tasks = read_texts(file, "tasks") if file.has_attribute("tasks") or "tasks" in file else []
     colours = read_colours(file, len(names))
-    return PredictionInfo(names, background, fps, simulated, read_extractor(file), tasks, colours)
+    lag = read_fact(file, "lag_seconds", number) if file.has_attribute("lag_seconds") else 0.0
+    return PredictionInfo(names, background, fps, simulated, read_extractor(file), tasks, colours, lag)

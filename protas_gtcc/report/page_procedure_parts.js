@@ -35,7 +35,8 @@ function leftTraces(run, own, truth, time, numFrames, unit) {
 // The top of the plot of the time left: a wide interval may reach beyond, up to half of the plot is its.
 function mostLeft(own, truth, unit) {
   const [median, high] = ["left", "left_high"].map((name) => Math.max(...unpack(own[name], unit.seconds * own.left_scale)));
-  return 1.05 * Math.max(Math.min(high, 2 * Math.max(median, (truth.end || 0) / unit.frames)), 0.1);
+  const longest = Math.max(median, (truth.end || 0) / unit.frames);
+  return 1.05 * Math.max(Math.min(2 * longest, Math.max(longest, high)), 0.1);
 }
 
 function progressTraces(run, own, truth, time, unit) {

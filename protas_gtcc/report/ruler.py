@@ -124,13 +124,13 @@ def _on_constants(scores: Scores) -> str:
         ("over all frames", "0.5 where an action is predicted", in_actions, own["all_frames"]),
         ("over action frames", "0.5 everywhere", half, own["frame"]),
     )
-    found = [
-        f"{where} ({name} {fraction(error)}, model {fraction(model)})"
-        for where, name, error, model in compared
-        if error is not None and round(error - model, 3) <= 0
-    ]
+    found: dict[tuple[str, float], list[str]] = {}
+    for where, name, error, model in compared:
+        if error is not None and round(error - model, 3) <= 0:
+            found.setdefault((where, model), []).append(f"{name} {fraction(error)}")
     if found:
-        return f"A constant is as good or better {' and '.join(found)}."
+        places = [f"{where} ({', '.join(names)}, model {fraction(model)})" for (where, model), names in found.items()]
+        return f"A constant is as good or better {' and '.join(places)}."
     others = [name for _, name, error, _ in compared if error is not None]
     sentence = f"{', '.join(others[:-1])} and {others[-1]} have more error.".capitalize()
     if bounds is not None and half is not None and half <= bounds[1]:

@@ -61,6 +61,7 @@ def evaluate_run(
         extractor,
         model.tasks,
         dataset.info.class_colours,
+        model.lag_seconds,
     )
     tasks = {video: dataset.attribute(video, "task") if task_given else None for video in videos}
     for video, task in tasks.items():

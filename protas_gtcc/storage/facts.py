@@ -97,7 +97,7 @@ def read_extractor(group: StoredGroup) -> Extractor:
 def without_unknown(facts: dict[str, Any]) -> dict[str, Any]:
     """The fields of a description for its checksum: earlier versions did not count those that are not known here."""
     is_known = {"extractor": bool(facts["extractor"]["backbone"]), "tasks": bool(facts.get("tasks"))}
-    is_known |= {"class_colours": bool(facts.get("class_colours"))}
+    is_known |= {name: bool(facts.get(name)) for name in ("class_colours", "lag_seconds")}
     return {name: value for name, value in facts.items() if is_known.get(name, True)}
 
 

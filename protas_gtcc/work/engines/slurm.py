@@ -88,9 +88,9 @@ class SlurmEngine(Engine):
             with outside_of_jobs(), redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, and raises it
                 handle = self._executor.submit(Requeued(job, os.getcwd()))
         except self._errors.FailedJobError as error:
-            said = ", ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if line)
+            answer = ", ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if line)
             way_out = "see 'sinfo', and correct --engine-options"
-            raise RefusedError(f"Slurm refuses {job.name}: {said}; {way_out}") from error
+            raise RefusedError(f"Slurm refuses {job.name}: {answer}; {way_out}") from error
         self._queued.add(handle)
         return handle
 
