@@ -123,8 +123,8 @@ def test_the_commands_take_the_lag_and_refuse_what_cannot_be(tmp_path, capsys):
     found = []
     for lag in ("0", "inf"):
         assert exit_code(*predict, "--out", tmp_path / f"out-{lag}", "--lag-seconds", lag) == 0
-        with open_predictions(tmp_path / f"out-{lag}" / "predictions.h5") as written:
-            assert written.info.lag_seconds == float(lag)
+        written = open_predictions(tmp_path / f"out-{lag}" / "predictions.h5")
+        assert written.info.lag_seconds == float(lag)
         found.append((tmp_path / f"out-{lag}" / "a.csv").read_text())
     assert found[0] != found[1]
     capsys.readouterr()
