@@ -135,6 +135,19 @@ def test_a_job_that_nothing_waits_for_yet_when_a_signal_comes_is_ended_too(folde
 
 
 @needs("submitit")
+def test_ctrl_c_in_a_terminal_does_not_end_sbatch_which_may_have_queued_the_job(squeue, tmp_path):
+    from protas_gtcc.work.engines.slurm import SlurmEngine
+
+    (tmp_path / "sbatch").write_text("#!/bin/sh\nkill -INT $$\necho Submitted batch job 7\n")
+    (tmp_path / "scancel").write_text(f"#!/bin/sh\necho $* > {tmp_path}/cancelled\n")
+    squeue.write_text("7 RUNNING None\n")
+    engine = SlurmEngine(1, tmp_path / "jobs", {})
+    engine.submit(stand_in_job(tmp_path, "a"))
+    engine.close()
+    assert (tmp_path / "cancelled").read_text() == "7\n"
+
+
+@needs("submitit")
 def test_a_folder_whose_name_slurm_would_change_is_refused(tmp_path):
     from protas_gtcc.work.engines.slurm import SlurmEngine
 

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -61,7 +62,9 @@ class SlurmEngine(Engine):
         except (ValueError, TypeError, NameError, AssertionError, RuntimeError) as error:
             way_out = "give --engine-options of sbatch, such as partition=gpu time=240"
             raise InputError(f"--on slurm: {str(error).splitlines()[0]}; {way_out}") from error
-        self._pool = ThreadPoolExecutor(workers)
+        # Ctrl-C in a terminal is for what the pool's threads start, too: sbatch is not to end once a job is queued.
+        held = {signal.SIGINT} if self._queue else set()
+        self._pool = ThreadPoolExecutor(workers, initializer=signal.pthread_sigmask, initargs=(signal.SIG_BLOCK, held))
         self._queued: set[Any] = set()
 
     def submit(self, job: Job) -> Future[Outcome]:

@@ -56,8 +56,7 @@ class SlurmQueue:
     def _ask(self) -> None:
         started = time.monotonic()
         command = ["squeue", f"--user={os.getuid()}", "--noheader", "--states=all", "--format=%i %T %r"]
-        # In a session of its own: Ctrl-C in a terminal would end it too, and pass for a Slurm that does not answer.
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode:
             self._warn("no answer", f"Slurm does not answer, and is asked again: {answer.stderr.strip()}")
             return
