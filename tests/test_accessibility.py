@@ -1,4 +1,5 @@
-"""axe-core, a checker of accessibility, finds nothing serious on the report, with procedures, in any look and width."""
+"""axe-core, a checker of accessibility, finds nothing serious on the report, with procedures and a player, in any look
+and width."""
 
 from __future__ import annotations
 
@@ -11,12 +12,11 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from protas_gtcc.report.page import write_report
-from protas_gtcc.report.page_data import page_data
-from protas_gtcc.report.runs import open_runs
+from protas_gtcc.cli.main import main
 from tests.test_page import BROWSER, asking, browser
 from tests.test_report_page import make_run
 from tests.test_report_procedure import make_kitchen, make_procedure_run
+from tests.test_report_videos import write_film
 
 SCROLL = "document.querySelector('{}.plot')?.scrollIntoView()"
 CHECK = "axe.run().then((found) => JSON.stringify(found.violations.map((one) => [one.impact, one.id, one.help])))"
@@ -27,7 +27,8 @@ def report(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     dataset = make_kitchen(folder / "kitchen.h5")
     runs = [make_procedure_run(folder / "a", dataset), make_run(folder / "b", dataset, frames=9)]
-    write_report(folder / "report.html", page_data(open_runs(runs)))
+    write_film(folder / "films" / "a.mp4")
+    main(["report", *map(str, runs), "--videos", str(folder / "films"), "--out", str(folder / "report.html")])
     return folder / "report.html"
 
 
@@ -44,6 +45,7 @@ async def findings(page: Path, address: str, width: int, look: str) -> list[Any]
             drawn = f"{seen}!!document.querySelector('{place}.plot .main-svg')"
             while not (await ask("Runtime.evaluate", expression=drawn))["result"].get("value"):
                 await asyncio.sleep(0.1)
+        assert (await ask("Runtime.evaluate", expression="!!document.querySelector('video')"))["result"]["value"]
         await ask("Runtime.evaluate", expression=(files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
         found = await ask("Runtime.evaluate", expression=CHECK, awaitPromise=True, returnByValue=True)
         return list(json.loads(found["result"]["value"]))

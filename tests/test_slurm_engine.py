@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -109,9 +110,18 @@ def test_a_command_inside_of_a_slurm_job_hides_what_slurm_has_set(monkeypatch):
     assert (os.environ["SLURM_MEM_PER_CPU"], os.environ["SLURM_JOB_ID"]) == ("1", "7")
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """What a shell starts in the background ignores it, and so would all that this process starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @needs_proc
 @needs("submitit")
 @pytest.mark.slow
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_a_job_that_nothing_waits_for_yet_when_a_signal_comes_is_ended_too(folder, monkeypatch):
     from protas_gtcc.work.engines.slurm import SlurmEngine
 

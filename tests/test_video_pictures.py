@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ImageColor
 
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
@@ -14,8 +16,10 @@ from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos
 from protas_gtcc.metrics.video_skill import video_skill
 from protas_gtcc.predictions import PredictionInfo
 from protas_gtcc.report.canvas import Canvas
+from protas_gtcc.report.colours import class_looks
+from protas_gtcc.report.picture_parts import AREA_OPACITY
 from protas_gtcc.report.plots import OF_VIDEO, SUMMARIES, picture_names
-from protas_gtcc.report.video_picture import plot_video
+from protas_gtcc.report.video_picture import draw_video, plot_video
 from tests.predicted_videos import delayed
 
 NAMES = ["rest", "cut", "mix"]
@@ -73,3 +77,19 @@ def test_the_title_has_skill_or_the_error(kitchen: Dataset, tmp_path: Path, monk
         texts.clear()
         plot_video(tmp_path / "a.png", "a", labels, delayed(labels, 2, 3), info, skill)
         assert texts[0].startswith(expected)
+
+
+def test_a_wrong_class_has_its_own_colour_under_the_true_progress(kitchen: Dataset) -> None:
+    """Labels are all 1: if 2 is predicted, the area below the curve is of class 2; the truth crosses it in black."""
+    labels, info = np.ones(200, dtype=np.int64), PredictionInfo(NAMES, [0], 5.0)
+    pictures = {}
+    for taken in (1, 2):
+        predicted = dataclasses.replace(delayed(labels, 0, 3), labels=np.full(200, taken), reported=np.full(200, 0.9))
+        pictures[taken] = np.asarray(draw_video("a", labels, predicted, info).image)[-260:-60].reshape(-1, 3)
+    colours = {taken: {tuple(one) for one in np.unique(picture, axis=0)} for taken, picture in pictures.items()}
+    fills = [ImageColor.getrgb(look.fill) for look in class_looks(info)]
+    areas = [tuple(round(255 + AREA_OPACITY * (one - 255)) for one in fill) for fill in fills]
+    for taken, other in ((1, 2), (2, 1)):
+        assert any(np.abs(np.subtract(areas[taken], one)).max() <= 2 for one in colours[taken])
+        assert not any(np.abs(np.subtract(areas[other], one)).max() <= 2 for one in colours[taken])
+        assert (0x22, 0x22, 0x22) in colours[taken]

@@ -66,13 +66,17 @@ function videoTools(group, parts, list) {
     names = group.videos.map((video) => video.name.toLowerCase());
   let kept = [],
     reasons = new Map();
-  const add = (upTo) => {
-    const number = list.querySelectorAll(":scope > .video").length,
-      added = kept.slice(number, upTo).map((one) => parts.of(one));
-    for (const [index, part] of added.entries())
-      part.querySelector(".reason").textContent = reasonOf(reasons.get(kept[number + index]));
-    more.before(...added);
-    const left = kept.length - number - added.length;
+  // What stands in its place stays: moving a part with a plot costs as much as drawing it. Those with a reason stood first.
+  const listUpTo = (number) => {
+    const listed = kept.slice(0, number);
+    for (const part of list.querySelectorAll(":scope > .video")) if (part.querySelector(".reason").textContent) part.remove();
+    for (const [index, one] of listed.entries()) {
+      const part = parts.of(one);
+      part.querySelector(".reason").textContent = reasonOf(reasons.get(one));
+      if (list.children[index] !== part) list.insertBefore(part, list.children[index]);
+    }
+    while (list.children[listed.length] !== more) list.children[listed.length].remove();
+    const left = kept.length - listed.length;
     more.hidden = !left;
     more.textContent = `show ${Math.min(left, LISTED_AT_ONCE)} more of ${left}`;
   };
@@ -81,19 +85,19 @@ function videoTools(group, parts, list) {
       text = wanted.value.toLowerCase();
     reasons = order.value === "informative" ? informative(group, run) : new Map();
     kept = inOrder(group, order.value).filter((number) => names[number].includes(text));
-    list.replaceChildren(more);
-    add(LISTED_AT_ONCE);
+    listUpTo(LISTED_AT_ONCE);
     count.textContent = kept.length < names.length ? `${kept.length} of ${counted(names, "video")}` : "";
   };
   more.onclick = () => {
-    const first = list.querySelectorAll(":scope > .video").length;
-    add(first + LISTED_AT_ONCE);
+    const first = list.children.length - 1;
+    listUpTo(first + LISTED_AT_ONCE);
     list.children[first].firstChild.focus();
   };
   // Whoever scrolls to the end sees more without a click.
-  new IntersectionObserver(([entry]) => entry.isIntersecting && add(list.children.length - 1 + LISTED_AT_ONCE)).observe(more);
+  new IntersectionObserver(([entry]) => entry.isIntersecting && listUpTo(list.children.length - 1 + LISTED_AT_ONCE)).observe(more);
   order.onchange = arrange;
   wanted.oninput = arrange;
+  list.append(more);
   group.tables.push(() => {
     // By name and by length, all runs have the same order.
     if (!["name", "length"].includes(order.value)) arrange();
