@@ -144,6 +144,7 @@ class _WorkList:
         self._manifest.note_end(job.name, outcome)
         self._refused_until = min(self._refused_until, time.monotonic())
         if outcome.state == "died" and self._tries[job.name] <= self._retries:
+            _LOG.warning("%s: %s; it is tried again", job.name, outcome.reason)
             self._waiting.appendleft(job)
             return
         self._estimate.note_end(job)
