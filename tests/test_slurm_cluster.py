@@ -82,7 +82,10 @@ def test_ctrl_c_ends_the_jobs_and_cancelled_ones_are_tried_again(folder):
     os.killpg(driver.pid, signal.SIGINT)
     printed, errors = driver.communicate(timeout=60)
     assert (driver.returncode, printed) == (128 + signal.SIGINT, "")
-    assert errors == "interrupted; nothing half-written was left behind\n"
+    died, interrupted = errors.splitlines()
+    assert died.startswith("a: ")
+    assert died.endswith("; it is tried again")
+    assert interrupted == "interrupted; nothing half-written was left behind"
     wait_for(lambda: not numbers("a,b,c"), 60)
     assert not any(is_alive(process) for name in "ab" for process, _ in pids(folder, name))
     assert not (folder / "made").exists()

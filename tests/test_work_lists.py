@@ -218,6 +218,29 @@ class Crowded(Engine):
     def close(self) -> None: ...
 
 
+class Mortal(Engine):
+    """Each job dies once, then it is done."""
+
+    workers = 1
+
+    def __init__(self) -> None:
+        self._seen = set[str]()
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        ended = Future[Outcome]()
+        ended.set_result(Outcome("done") if job.name in self._seen else Outcome("died", "its node is gone"))
+        self._seen.add(job.name)
+        return ended
+
+    def close(self) -> None: ...
+
+
+def test_a_job_that_died_is_named_when_it_is_tried_again(folder, caplog):
+    jobs = [stand_in_job(folder, name) for name in ("a", "b")]
+    assert work_through(jobs, Mortal(), folder / "manifest.json") == {}
+    assert caplog.messages == [f"{name}: its node is gone; it is tried again" for name in ("a", "b")]
+
+
 def test_a_job_that_is_refused_waits_for_others_and_one_line_says_so(folder, caplog):
     jobs = [stand_in_job(folder, name) for name in ("a", "b", "c")]
     engine = Crowded(rooms=1)

@@ -51,7 +51,7 @@ function foundParts(group, run, name, letters = 60) {
 
 function missedWords(num, missed) {
   if (!missed) return num === 1 ? "the only segment is found" : `none of ${num} missed`;
-  if (missed === num) return num > 2 ? `all ${num} missed` : (num === 1 ? "the only segment is missed" : "both missed");
+  if (missed === num) return num > 2 ? `all ${num} missed` : num === 1 ? "the only segment is missed" : "both missed";
   return `${missed} of ${num} missed (${Math.round((100 * missed) / num)} %)`;
 }
 

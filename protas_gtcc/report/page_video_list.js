@@ -66,10 +66,9 @@ function videoTools(group, parts, list) {
     names = group.videos.map((video) => video.name.toLowerCase());
   let kept = [],
     reasons = new Map();
-  // What stands in its place stays: moving a part with a plot costs as much as drawing it. Those with a reason stood first.
+  // What stands in its place stays: moving a part with a plot costs as much as drawing it, and stops its player.
   const listUpTo = (number) => {
     const listed = kept.slice(0, number);
-    for (const part of list.querySelectorAll(":scope > .video")) if (part.querySelector(".reason").textContent) part.remove();
     for (const [index, one] of listed.entries()) {
       const part = parts.of(one);
       part.querySelector(".reason").textContent = reasonOf(reasons.get(one));
@@ -85,6 +84,8 @@ function videoTools(group, parts, list) {
       text = wanted.value.toLowerCase();
     reasons = order.value === "informative" ? informative(group, run) : new Map();
     kept = inOrder(group, order.value).filter((number) => names[number].includes(text));
+    // Those with a reason stand first: all others would move behind them.
+    for (const part of list.querySelectorAll(":scope > .video")) if (part.querySelector(".reason").textContent) part.remove();
     listUpTo(LISTED_AT_ONCE);
     count.textContent = kept.length < names.length ? `${kept.length} of ${counted(names, "video")}` : "";
   };

@@ -1,4 +1,4 @@
-"""What Slurm says of this user's jobs, by `squeue`: which have ended, and which wait for what may never come.
+"""What Slurm reports of this user's jobs, by `squeue`: which have ended, and which wait for what may never come.
 
 submitit asks `sacct`, which knows no job where accounting is off.
 """
