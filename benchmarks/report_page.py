@@ -85,7 +85,9 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
         "document.querySelectorAll('#scores tbody tr').length !== before",
     ),
     "change run, at a video": (
-        f"window.video = {LISTED}[3]; video.open = true; video.scrollIntoView({{block: 'center'}})",
+        # In this order it stays in the list, whichever run is shown.
+        f"const s = {VIDEO_TOOLS}.querySelector('select'); s.value = 'informative'; s.dispatchEvent(new Event('change')); "
+        f"window.video ??= {LISTED}[9]; video.open = true; video.scrollIntoView({{block: 'center'}})",
         "window.before = video.querySelectorAll('.ytick').length; document.querySelector('.runs input').click()",
         "video.querySelectorAll('.ytick').length !== before",
     ),

@@ -392,14 +392,16 @@ async def finding_videos(js: Js) -> None:
 async def hiding_a_run(js: Js, until: Callable[[str], Awaitable[None]]) -> None:
     tables = "[...document.querySelectorAll('.runs ~ section table')][0].tBodies[0].rows.length"
     assert await js(tables) == 3
+    await js("document.querySelector('.runs ~ section table').scrollIntoView()")
     await js("document.querySelector('.runs input').click()")
-    assert await js(tables) == 2
+    assert await js(tables) == 2, "what is seen changes at once"
     await js("document.querySelector('.video').scrollIntoView()")
     await until("!!document.querySelector('.video .main-svg')")
     drawn = "document.querySelector('.video .plot').data.filter((trace) => trace.type === 'scatter').length"
     assert await js(drawn) == 3, "the truth and the two runs that are shown"
     await js("document.querySelector('.runs input').click()")
     await until(f"{drawn} === 4")
+    await until(f"{tables} === 3")
 
 
 async def hovering_a_frame(js: Js, until: Callable[[str], Awaitable[None]]) -> None:

@@ -95,7 +95,7 @@ const SPACED = { ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)" };
 function remade(group, content) {
   const place = make("div", {});
   const remake = () => place.replaceChildren(...[content()].flat());
-  group.tables.push(remake);
+  group.parts.push({ place, remake });
   remake();
   return place;
 }
@@ -195,7 +195,7 @@ function buildGroup(group) {
 }
 
 function prepare(group) {
-  Object.assign(group, { stamp: 0, tables: [], average: "macro", counted: "all" });
+  Object.assign(group, { stamp: 0, parts: [], unseen: [], average: "macro", counted: "all" });
   colourRuns(group);
   for (const [index, run] of group.runs.entries()) {
     const round = Math.floor(index / DATA.run_colours.light.length);

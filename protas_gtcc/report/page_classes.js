@@ -111,7 +111,11 @@ function classes(group) {
   };
   rows.ontoggle = remakeTable;
   words.ontoggle = remakeWords;
-  group.tables.push(tools.count, remakeTable, remakeWords);
+  group.parts.push(
+    { place: tools.place, remake: tools.count },
+    { place: rows, remake: remakeTable },
+    { place: words, remake: remakeWords },
+  );
   return [
     section(
       "Classes",

@@ -27,24 +27,25 @@ function addPlot(group, height, draw, drawn = () => {}) {
   return box;
 }
 
+// Once the next frame is painted.
+const afterFrame = (next) => requestAnimationFrame(() => setTimeout(next));
+
 let isNextPlanned = false;
 function drawNearest() {
   const middle = ({ box }) => {
     const { top, bottom } = box.getBoundingClientRect();
     return Math.abs((top + bottom) / 2 - innerHeight / 2);
   };
-  for (const plot of waiting) if (plot.stamp === plot.group.stamp) waiting.delete(plot);
+  for (const plot of waiting) if (plot.stamp === plot.group.stamp || !plot.box.isConnected) waiting.delete(plot);
   if (!waiting.size || isNextPlanned) return;
   const nearest = [...waiting].map((plot) => [middle(plot), plot]).sort(([one], [other]) => one - other)[0][1];
   waiting.delete(nearest);
   refresh(nearest);
   isNextPlanned = true;
-  requestAnimationFrame(() =>
-    setTimeout(() => {
-      isNextPlanned = false;
-      drawNearest();
-    }),
-  );
+  afterFrame(() => {
+    isNextPlanned = false;
+    drawNearest();
+  });
 }
 
 function refresh(plot) {
@@ -92,22 +93,43 @@ function numberBars(box) {
   below.after(layer);
 }
 
-// Update everything that depends on the runs that are shown: tables at once, plots when they are in view.
+// Update everything that depends on the runs that are shown: what is seen at once, plots when they are in view, and the
+// rest in the frame after.
 function changed(group) {
+  group.stamp += 1;
+  const seen = group.parts.filter(({ place }) => !place || isSeen(place));
+  group.unseen = group.parts.filter((part) => !seen.includes(part));
+  keepingMiddle(() => {
+    for (const { remake } of seen) remake();
+    // First all that is read, then all that is written: else each reading would lay the page out again.
+    const own = [...plots.values()].filter((plot) => plot.group === group),
+      heights = own.map((plot) => plot.height() + "px");
+    for (const [index, plot] of own.entries()) {
+      if (plot.box.style.height !== heights[index]) plot.box.style.height = heights[index];
+      if (plot.inView) waiting.add(plot);
+    }
+  });
+  drawNearest();
+  afterFrame(() => afterFrame(() => remakeUnseen(group)));
+}
+
+function remakeUnseen(group) {
+  const unseen = group.unseen;
+  group.unseen = [];
+  keepingMiddle(() => unseen.forEach(({ remake }) => remake()));
+}
+
+function isSeen(place) {
+  const { top, bottom } = place.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+}
+
+// Keep the middle of the window in place, whatever grows or shrinks above it.
+function keepingMiddle(change) {
   const held = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("summary, .plot, section"),
     before = held?.getBoundingClientRect().top;
-  group.stamp += 1;
-  for (const remake of group.tables) remake();
-  // First all that is read, then all that is written: else each reading would lay the page out again.
-  const own = [...plots.values()].filter((plot) => plot.group === group),
-    heights = own.map((plot) => plot.height() + "px");
-  for (const [index, plot] of own.entries()) {
-    if (plot.box.style.height !== heights[index]) plot.box.style.height = heights[index];
-    if (plot.inView) waiting.add(plot);
-  }
-  // Keep the middle of the window in place, whatever grew or shrank above it.
+  change();
   if (held?.isConnected) scrollBy(0, held.getBoundingClientRect().top - before);
-  drawNearest();
 }
 
 // Draw a plot again whose content is another one.

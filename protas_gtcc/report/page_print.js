@@ -12,6 +12,7 @@ function recolour() {
 function drawForPrint(isPrinted) {
   document.documentElement.classList.toggle("printed", isPrinted);
   recolour();
+  DATA.groups.forEach(remakeUnseen);
   for (const plot of plots.values()) if (plot.box.checkVisibility()) refresh(plot);
 }
 

@@ -63,7 +63,7 @@ function procedureOf(group, run, number) {
     () => procedureHeight(rowsOf(group, number, own, place)),
     () => drawProcedure(group, run, number, rowsOf(group, number, own, place)),
   );
-  group.tables.push(() => (place.hidden = !run.shown));
+  group.parts.push({ remake: () => (place.hidden = !run.shown) });
   place.append(
     make("summary", {}, `Procedure${group.runs.length > 1 ? `, ${run.name}` : ""}: ${procedureFacts(group, own)}`),
     box,

@@ -99,12 +99,10 @@ function videoTools(group, parts, list) {
   order.onchange = arrange;
   wanted.oninput = arrange;
   list.append(more);
-  group.tables.push(() => {
-    // By name and by length, all runs have the same order.
-    if (!["name", "length"].includes(order.value)) arrange();
-  });
+  // By name and by length, all runs have the same order.
+  const remake = () => ["name", "length"].includes(order.value) || arrange();
   arrange();
-  return make(
+  const place = make(
     "nav",
     { ariaLabel: "Test videos" },
     make("label", {}, "Order ", order),
@@ -113,6 +111,8 @@ function videoTools(group, parts, list) {
     make("button", { onclick: () => parts.openAll(false) }, "close all"),
     count,
   );
+  group.parts.push({ place, remake });
+  return place;
 }
 
 const LISTED_AT_ONCE = 100;
@@ -125,7 +125,7 @@ function videoPart(group, number, isOpen) {
   const remake = () => {
     figures.replaceChildren(...videoSummary(group, number));
   };
-  group.tables.push(remake);
+  group.parts.push({ place: details, remake });
   remake();
   details.append(make("summary", {}, video.name + " ", make("span", { className: "reason" }), figures));
   // What is inside is made when it is first opened.
