@@ -86,7 +86,8 @@ ACTIONS: dict[str, tuple[str, str, str]] = {
     ),
     "change run, at a video": (
         # In this order it stays in the list, whichever run is shown.
-        f"const s = {VIDEO_TOOLS}.querySelector('select'); s.value = 'informative'; s.dispatchEvent(new Event('change')); "
+        f"const s = {VIDEO_TOOLS}.querySelector('select'); s.value = 'informative'; "
+        "s.dispatchEvent(new Event('change')); "
         f"window.video ??= {LISTED}[9]; video.open = true; video.scrollIntoView({{block: 'center'}})",
         "window.before = video.querySelectorAll('.ytick').length; document.querySelector('.runs input').click()",
         "video.querySelectorAll('.ytick').length !== before",

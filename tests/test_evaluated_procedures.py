@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import operator
 import re
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,12 @@ from protas_gtcc.metrics.evaluation import Evaluation, evaluate_prediction_files
 from protas_gtcc.metrics.intervals import leaves
 from protas_gtcc.metrics.pooled_runs import pool, pooled_scores
 from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
-from protas_gtcc.metrics.procedure import procedure_row, score_procedures
+from protas_gtcc.metrics.procedure import ProcedureRow, procedure_row, score_procedures, weighted_procedures
+from protas_gtcc.metrics.procedure_lookups import fit_procedure_lookups
 from protas_gtcc.network.checkpoint import save_checkpoint
 from protas_gtcc.predictions import PredictionInfo
 from protas_gtcc.procedure.result import Event, Procedure
+from protas_gtcc.procedure.tables import Recording
 from protas_gtcc.report.detail_files import detail_tables
 from protas_gtcc.report.page_data import page_data
 from protas_gtcc.report.pooled_table import markdown
@@ -40,7 +44,7 @@ from protas_gtcc.runs.known_procedures import KnownTasks, ProcedureScorer, looku
 from protas_gtcc.training.run_directory import RunDirectory
 from tests.mstcn_folder import exit_code
 from tests.predicted_videos import delayed
-from tests.scored_procedures import alarm, done, random_report, random_truth
+from tests.scored_procedures import NUM_CLASSES, alarm, done, random_report, random_truth
 from tests.test_procedure_command import run_of
 from tests.test_procedure_command import write as write_kitchen
 from tests.tiny_procedures import RECORDINGS, features_of, make_procedure_model
@@ -200,6 +204,8 @@ def test_a_row_does_not_grow_with_its_recording():
     def numbers(row: Any) -> int:
         if isinstance(row, np.ndarray):
             return row.size
+        if isinstance(row, ProcedureRow):
+            return numbers(vars(row))
         if isinstance(row, dict):
             return sum(map(numbers, row.values()))
         return sum(map(numbers, row)) if isinstance(row, tuple | list) else 1
@@ -213,6 +219,29 @@ def test_a_row_does_not_grow_with_its_recording():
     rows = [procedure_row(report, truth, 1.0), procedure_row(dataclasses.replace(report, **stretched), longer, 1.0)]
     sizes = [numbers(row) for row in rows]
     assert max(sizes) < 2 * min(sizes) < 1000
+
+
+def test_rows_of_recordings_that_are_left_out_together_may_be_added_up():
+    """A sample that has all or none of them keeps every figure; what is left out keeps its name."""
+    truths = [random_truth(seed, f"video{seed}") for seed in range(12)]
+    steps = [Recording(truth.steps, 0) for truth in truths]
+    lookups = fit_procedure_lookups(steps, NUM_CLASSES, FPS)
+    rows = [
+        procedure_row(random_report(seed, truth.num_frames), truth, FPS, lookups, 1.0)
+        for seed, truth in enumerate(truths)
+    ]
+    rows = [*rows[:5], ProcedureRow(left_out=("unknown",)), *rows[5:], ProcedureRow(left_out=("other",))]
+    parts = [rows[:5], rows[5:6], rows[6:10], rows[10:]]
+    added = [reduce(operator.add, part) for part in parts]
+    of_parts = np.array([[1, 1, 1, 1], [0, 1, 1, 1], [2, 0, 1, 0], [0, 1, 0, 0]], dtype=np.float64)
+    of_rows = np.repeat(of_parts, [len(part) for part in parts], axis=1)
+    expected, found = weighted_procedures(rows, of_rows, FPS), weighted_procedures(added, of_parts, FPS)
+    values, others = (dict(leaves(one)) for one in (found, expected))
+    assert values.keys() == others.keys()
+    assert len(values) > 100
+    for path, value in values.items():
+        np.testing.assert_allclose(value, others[path], rtol=1e-9, err_msg=".".join(path))
+    assert [row.left_out for row in added] == [(), ("unknown",), (), ("other",)]
 
 
 def test_the_screen_has_three_lines_about_it(dataset, tmp_path):

@@ -52,8 +52,7 @@ def test_what_is_kept_does_not_grow_with_the_videos(monkeypatch):
     (counts,) = sums.stacked().values()
     assert counts.shape == (left_out.MOST_PARTS, 2)
     assert counts.sum(axis=0).tolist() == [1000, 999 * 500]
-    assert sums.row_of[:3] == (0, 1, 2)
-    assert len(sums.row_of) == 1000
+    assert sums.is_added_up
 
 
 def test_without_adding_up_each_video_keeps_its_row(monkeypatch):
@@ -62,4 +61,4 @@ def test_without_adding_up_each_video_keeps_its_row(monkeypatch):
     for number in range(5):
         sums.add({"counts": np.array([number])}, "one")
     assert sums.stacked()["counts"].tolist() == [[0], [1], [2], [3], [4]]
-    assert sums.row_of is None
+    assert not sums.is_added_up

@@ -88,7 +88,7 @@ def _on_averages(nothing: str, undefined: Sequence[Path]) -> Iterator[str]:
 
 
 def _on_procedures(procedure: dict[str, Any] | None, rows: VideoRows) -> Iterator[str]:
-    left_out = [name for name, row in zip(rows.videos, rows.procedures or (), strict=True) if row is None]
+    left_out = [name for row in rows.procedures or () for name in row.left_out]
     if left_out:
         what = f"{plural(len(left_out), 'video')} whose task no training video in the dataset has"
         entry = " [null: procedure]" if procedure is None else ""

@@ -31,8 +31,8 @@ from protas_gtcc.metrics.video_rows import VideoRows, weighted_sums
 from protas_gtcc.predictions import Prediction, reported_progress
 from protas_gtcc.procedure.result import Procedure
 
-RowOfProcedure = Callable[[str, Procedure], ProcedureRow | None]
-"""From a video's name and what was reported of its procedure; None leaves the video out."""
+RowOfProcedure = Callable[[str, Procedure], ProcedureRow]
+"""From a video's name and what was reported of its procedure."""
 
 
 def collect_rows(
@@ -55,28 +55,31 @@ def collect_rows(
     labels and prediction do not fit each other or the classes, or if there is no video.
     """
     rows, people_known = RowSums(together), all(people.values())
-    names, procedures = [], []
+    names, has_procedures = [], row_of_procedure is not None
     has_oracle, has_progress = True, False
     for name, labels, prediction in videos:
         try:
             _check_classes(labels, prediction, len(class_names))
             reports = _reports(name, labels, prediction, lookups, background)
             video = ScoredVideo(labels, prediction.labels, reports, background, fps)
-            row = _statistics(video, prediction, lookups, len(class_names))
+            row: dict[str, Any] = _statistics(video, prediction, lookups, len(class_names))
             row["tasks"] = task_statistics(prediction, true_tasks.get(name, ""), tasks)
+            if row_of_procedure is None or prediction.procedure is None:
+                has_procedures, row["procedures"] = False, ProcedureRow()
+            else:
+                row["procedures"] = row_of_procedure(name, prediction.procedure)
             rows.add(row, (people_known and people.get(name)) or name)
             names.append(name)
-            if row_of_procedure is not None and prediction.procedure is not None:
-                procedures.append(row_of_procedure(name, prediction.procedure))
         except InputError as error:
             raise InputError(f"video {name}: {error}") from error
         has_oracle &= prediction.progress is not None
         has_progress |= prediction.progress is not None or bool(prediction.reported.any())
     if not names:
         raise InputError("there is no test video to score; choose a split that has some")
-    stacked: dict[str, Any] = {**rows.stacked(), "row_of": rows.row_of}
+    stacked = {**rows.stacked(), "is_added_up": rows.is_added_up}
     stacked |= {"has_oracle": has_oracle, "has_progress": has_progress, "fps": fps}
-    stacked["procedures"] = tuple(procedures) if len(procedures) == len(names) else None
+    if not has_procedures:
+        stacked["procedures"] = None
     who = tuple(people.get(name, "") for name in names)
     return VideoRows(class_names, lookups.names, tuple(names), who, **stacked)
 
@@ -130,8 +133,7 @@ def _procedure_figures(rows: VideoRows, weights: np.ndarray) -> dict[str, Any]:
     if rows.procedures is None:
         return {}
     assert rows.fps is not None  # procedures are reported in seconds
-    of_videos = weights if rows.row_of is None else weights[:, rows.row_of]
-    return {"procedure": weighted_procedures(rows.procedures, of_videos, rows.fps)}
+    return {"procedure": weighted_procedures(rows.procedures, weights, rows.fps)}
 
 
 def _progress_figures(rows: VideoRows, averages: list[Averages]) -> list[dict[str, Any]]:

@@ -6,12 +6,13 @@
 `videos` are pairs of a `Procedure`, as a model reports it, and its `ProcedureTruth`. `DEFINITIONS` defines each figure.
 Figures are nested as in `metrics.json`: plain numbers, None where undefined; `intervals` repeats the structure.
 
-An evaluation keeps a `ProcedureRow` of each recording, and makes the figures of them all at its end.
+An evaluation keeps a `ProcedureRow` of each recording, or of many together, and makes the figures of all at its end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,15 +65,39 @@ class _Row(NamedTuple):
     done: DoneRow
     alarms: AlarmRow
 
+    def added(self, other: _Row) -> _Row:
+        sums = self.time_left + other.time_left, self.next_step + other.next_step
+        return _Row(*sums, self.done.added(other.done), self.alarms.added(other.alarms))
 
-class ProcedureRow(NamedTuple):
-    """What one recording adds to the figures of a model and of look-ups; it does not grow with the recording."""
 
-    model: _Row
-    lookups: Mapping[str, _Row]
+@dataclass(frozen=True, eq=False)
+class ProcedureRow:
+    """What recordings add to the figures of a model and of look-ups; of one, it does not grow with the recording."""
+
+    num_videos: int = 0
+    """Recordings that are scored."""
+    left_out: tuple[str, ...] = ()
+    """Names of those that are not."""
+    model: _Row | None = None
+    """None without a recording that is scored."""
+    lookups: Mapping[str, _Row] = field(default_factory=dict)
     """By name; empty where none are fitted."""
-    budget: float | None
+    budgets: frozenset[float | None] = frozenset()
     """False alarms an hour that the model's alarms keep to; None if it raises none."""
+
+    def __add__(self, other: ProcedureRow) -> ProcedureRow:
+        """What the recordings of both add."""
+        one, more = (self, other) if self.model else (other, self)
+        if one.model is None or more.model is None:
+            return replace(one, left_out=self.left_out + other.left_out)
+        names = one.lookups.keys() & more.lookups.keys()
+        return ProcedureRow(
+            one.num_videos + more.num_videos,
+            one.left_out + more.left_out,
+            one.model.added(more.model),
+            {name: one.lookups[name].added(more.lookups[name]) for name in names},
+            one.budgets | more.budgets,
+        )
 
 
 def score_procedures(
@@ -90,7 +115,7 @@ def score_procedures(
         truths.append(truth)
 
     def figures(weights: np.ndarray) -> Figures:
-        found = _figures([row.model for row in rows], weights, fps)
+        found = _figures([row.model for row in rows if row.model], weights, fps)
         return found | ({"lookups": _of_lookups(rows, weights, fps)} if lookups else {})
 
     return _scored(figures, truths)
@@ -105,28 +130,26 @@ def procedure_row(
 ) -> ProcedureRow:
     """The row of one recording. Raises `InputError` as `score_procedures` does."""
     reported = lookups.report(truth) if lookups else {}
-    return ProcedureRow(
-        _row(procedure, truth, fps), {name: _row(one, truth, fps) for name, one in reported.items()}, budget
-    )
+    by_lookup = {name: _row(one, truth, fps) for name, one in reported.items()}
+    return ProcedureRow(1, (), _row(procedure, truth, fps), by_lookup, frozenset([budget]))
 
 
-def weighted_procedures(rows: Sequence[ProcedureRow | None], weights: np.ndarray, fps: float) -> Figures | None:
-    """`procedure` of metrics.json: figures `[R]` of R samples of recordings, when recording v counts `weights[r, v]`.
+def weighted_procedures(rows: Sequence[ProcedureRow], weights: np.ndarray, fps: float) -> Figures | None:
+    """`procedure` of metrics.json: figures `[R]` of R samples of recordings, when those of row v count `weights[r, v]`.
 
-    A recording without a row is left out and counted; None if all are. Without a budget there are no figures of alarms.
+    None if all recordings are left out. Without a budget there are no figures of alarms.
     """
-    is_scored = np.array([row is not None for row in rows])
-    kept, own = [row for row in rows if row is not None], weights[:, is_scored]
+    kept, own = [row for row in rows if row.model], weights[:, [row.model is not None for row in rows]]
     if not kept:
         return None
-    budgets = {row.budget for row in kept}
-    found = _figures([row.model for row in kept], own, fps)
-    if None in budgets or len(budgets) > 1:
+    (budget, *others) = frozenset[float | None]().union(*(row.budgets for row in kept))
+    found = _figures([row.model for row in kept if row.model], own, fps)
+    if budget is None or others:
         found |= {"alarms": None, "alarms_by_tag": None}
     return {
-        "num_videos": own.sum(axis=1),
-        "num_left_out": weights[:, ~is_scored].sum(axis=1),
-        "budget_per_hour": np.full(len(weights), budgets.pop()) if found["alarms"] else None,
+        "num_videos": weights @ [row.num_videos for row in rows],
+        "num_left_out": weights @ [len(row.left_out) for row in rows],
+        "budget_per_hour": np.full(len(weights), budget) if found["alarms"] else None,
         **found,
         "lookups": _of_lookups(kept, own, fps) or None,
     }

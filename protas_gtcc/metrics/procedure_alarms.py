@@ -32,6 +32,7 @@ ALL = "all"
 """Name of the figures of all reasons together."""
 STATISTICS = ("wrong", "hits", "false", "false_normal", "late", "late_hits")
 TAG_STATISTICS = ("recordings", "recordings_found", "steps", "steps_found")
+_NO_TAG = (0,) * len(TAG_STATISTICS)
 _HOURS = "per hour of recording. Its interval shows whether a budget was kept"
 DEFINITIONS = {
     "alarms.*.recall": (
@@ -77,6 +78,15 @@ class AlarmRow(NamedTuple):
     """For each kind of mistake in the recording, `TAG_STATISTICS`."""
     frames: np.ndarray
     """float64 `[2]`: frames of the recording, and the same if it has no mistakes, else 0."""
+
+    def added(self, other: AlarmRow) -> AlarmRow:
+        """What two recordings add together."""
+        delays = [np.append(own, more) for own, more in zip(self.delays, other.delays, strict=True)]
+        tags = {
+            tag: tuple(map(sum, zip(self.tags.get(tag, _NO_TAG), other.tags.get(tag, _NO_TAG), strict=True)))
+            for tag in self.tags.keys() | other.tags.keys()
+        }
+        return AlarmRow(self.statistics + other.statistics, delays, tags, self.frames + other.frames)
 
 
 def alarm_row(events: Iterable[Event], truth: ProcedureTruth) -> AlarmRow:
@@ -155,10 +165,9 @@ def _tag_counts(truth: ProcedureTruth, named: Collection[int]) -> dict[str, tupl
 
 
 def _tag_figures(tags: Sequence[Mapping[str, tuple[int, ...]]], weights: np.ndarray) -> dict[str, Any]:
-    nothing = (0,) * len(TAG_STATISTICS)
     tree = {}
     for tag in sorted(set().union(*tags)):
-        recordings, found, steps, steps_found = (weights @ np.array([one.get(tag, nothing) for one in tags])).T
+        recordings, found, steps, steps_found = (weights @ np.array([one.get(tag, _NO_TAG) for one in tags])).T
         with np.errstate(invalid="ignore"):
             shares = {"recordings": found / recordings, "steps": steps_found / steps}
         tree[tag] = {**shares, "num_recordings": recordings, "num_steps": steps}

@@ -69,6 +69,10 @@ class DoneRow(NamedTuple):
     delays: np.ndarray
     """Frames from completion to report of each true positive, int64 `[N]`."""
 
+    def added(self, other: DoneRow) -> DoneRow:
+        """What two recordings add together."""
+        return DoneRow(self.statistics + other.statistics, np.append(self.delays, other.delays))
+
 
 def done_row(events: Iterable[Event], truth: ProcedureTruth) -> DoneRow:
     """The row of one recording, from the `done` events in the order of their frames."""

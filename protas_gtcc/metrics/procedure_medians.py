@@ -31,9 +31,9 @@ class Delays:
     def median(self, weights: np.ndarray) -> np.ndarray:
         """The same of the median; of two in the middle, their mean."""
         values = np.concatenate(self.of_recordings)
-        order = np.argsort(values, kind="stable")
-        counted = np.repeat(weights, self.counts, axis=1)[:, order]
-        return np.array([_middle(values[order], row) for row in counted])
+        order, counts = np.argsort(values, kind="stable"), self.counts
+        # One sample at a time: there may be many delays.
+        return np.array([_middle(values[order], np.repeat(row, counts)[order]) for row in weights])
 
 
 def delay_figures(delays: Delays, weights: np.ndarray, fps: float) -> dict[str, np.ndarray]:

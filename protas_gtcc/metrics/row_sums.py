@@ -6,6 +6,8 @@ A row takes tens of kilobytes. Every figure and every interval is made of sums o
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from protas_gtcc.metrics.left_out import MOST_PARTS
@@ -15,40 +17,39 @@ MOST_ROWS = 10 * MOST_PARTS
 
 
 class RowSums:
-    """Collects rows, dictionaries of arrays; they are added up only with `together`."""
+    """Collects rows, dictionaries of arrays and of what else can be added; added up only with `together`."""
 
     def __init__(self, together: bool):
-        self._together, self._is_merged = together, False
+        self._together, self.is_added_up = together, False
         self._numbers: dict[str, int] = {}
-        self._rows: list[dict[str, np.ndarray]] = []
+        self._rows: list[dict[str, Any]] = []
         self._parts: list[int] = []
-        """The part that each video belongs to, `[V]`."""
+        """The part that the video of each row belongs to, until rows are added up."""
 
-    @property
-    def row_of(self) -> tuple[int, ...] | None:
-        """The row of each video; None where each has its own."""
-        return tuple(self._parts) if self._is_merged else None
-
-    def add(self, row: dict[str, np.ndarray], cluster: str) -> None:
+    def add(self, row: dict[str, Any], cluster: str) -> None:
         """Add the row of the next video; `cluster` is what it is left out with."""
         part = self._numbers.setdefault(cluster, len(self._numbers)) % MOST_PARTS
-        self._parts.append(part)
-        if self._is_merged:
+        if self.is_added_up:
             self._add_up(row, part)
             return
         self._rows.append(row)
+        self._parts.append(part)
         if self._together and len(self._rows) > MOST_ROWS:
-            rows, self._rows, self._is_merged = self._rows, [], True
+            rows, self._rows, self.is_added_up = self._rows, [], True
             for one, of_part in zip(rows, self._parts, strict=True):
                 self._add_up(one, of_part)
 
-    def stacked(self) -> dict[str, np.ndarray]:
-        """All rows, `[rows, …]` of each family of statistics; empty without any. The rows are used up."""
+    def stacked(self) -> dict[str, Any]:
+        """All rows of each family: arrays `[rows, …]`, and tuples of what else there is. The rows are used up."""
         # One family after the other: the rows are not in memory twice.
         families = list(self._rows[0]) if self._rows else []
-        return {family: np.stack([row.pop(family) for row in self._rows]) for family in families}
+        return {family: self._column([row.pop(family) for row in self._rows]) for family in families}
 
-    def _add_up(self, row: dict[str, np.ndarray], part: int) -> None:
+    @staticmethod
+    def _column(values: list[Any]) -> Any:
+        return np.stack(values) if isinstance(values[0], np.ndarray) else tuple(values)
+
+    def _add_up(self, row: dict[str, Any], part: int) -> None:
         if part == len(self._rows):  # parts are numbered in the order in which they come
             self._rows.append(row)
             return

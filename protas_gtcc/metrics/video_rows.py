@@ -49,10 +49,10 @@ class VideoRows:
     """Whether any prediction does, or reports progress; a model without a progress head has no progress figures."""
     fps: float | None = None
     """Frames a second; None where not known; then times are in frames or undefined."""
-    procedures: tuple[ProcedureRow | None, ...] | None = None
-    """What each video adds to the figures of procedures; None for one that is left out, and where none are scored."""
-    row_of: tuple[int, ...] | None = None
-    """The row of each video, where videos that are left out together share one; None where each has its own."""
+    procedures: tuple[ProcedureRow, ...] | None = None
+    """What each video adds to the figures of procedures; None where none are scored."""
+    is_added_up: bool = False
+    """Whether videos that are left out together share a row; else each has its own."""
 
     @property
     def num_videos(self) -> int:
@@ -67,7 +67,7 @@ class VideoRows:
     @property
     def row_clusters(self) -> tuple[str, ...]:
         """The same of each row; rows of several videos are left out one at a time."""
-        return self.clusters if self.row_of is None else tuple(map(str, range(len(self.segmentation))))
+        return tuple(map(str, range(len(self.segmentation)))) if self.is_added_up else self.clusters
 
     @property
     def num_people(self) -> int | None:
@@ -76,7 +76,7 @@ class VideoRows:
 
     def only(self, kept: list[int]) -> VideoRows:
         """The rows with these numbers, of rows that are one video each."""
-        assert self.row_of is None
+        assert not self.is_added_up
         chosen: dict[str, Any] = {name: values[kept] for name, values in self.arrays.items()}
         chosen |= {name: tuple(getattr(self, name)[number] for number in kept) for name in ("videos", "people")}
         if self.procedures is not None:

@@ -93,11 +93,11 @@ class ProcedureScorer:
     budget: float | None
     """False alarms an hour that the model's alarms keep to; None if it raises none."""
 
-    def row(self, video: str, procedure: Procedure) -> ProcedureRow | None:
-        """None for a task without a training video."""
+    def row(self, video: str, procedure: Procedure) -> ProcedureRow:
+        """It is left out if its task has no training video."""
         task = self.tasks.find(self.dataset, video)
         if task is None or (self.lookups is not None and task not in self.lookups.tasks):
-            return None
+            return ProcedureRow(left_out=(video,))
         truth = truth_of_video(self.dataset, video, self.tasks)
         return procedure_row(procedure, truth, self.dataset.info.fps, self.lookups, self.budget)
 
