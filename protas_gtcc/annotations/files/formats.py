@@ -47,6 +47,8 @@ WRITTEN = tuple(one.name for one in FORMATS if one.write is not None)
 _ENDINGS = {ending for one in FORMATS for ending in one.endings}
 _NO_ANNOTATIONS = ("features", "plots")
 """Beginnings of the names of folders whose files are others."""
+_VIDEO_LISTS = "splits"
+"""The folder of lists of videos, which layouts read."""
 
 
 def format_of(path: Path) -> Format | None:
@@ -147,7 +149,7 @@ def _with_known_ending(folder: Path) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
         parts = file.relative_to(folder).parts
         hidden = any(part.startswith(".") for part in parts)
-        other = hidden or any(part.startswith(_NO_ANNOTATIONS) for part in parts[:-1])
+        other = hidden or parts[0] == _VIDEO_LISTS or any(part.startswith(_NO_ANNOTATIONS) for part in parts[:-1])
         if not other and file.suffix.lower() in _ENDINGS and file.is_file():
             yield file
 
