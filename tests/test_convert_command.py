@@ -132,6 +132,28 @@ def test_convert_writes_what_it_reads_back(tmp_path, capsys, name):
     )
 
 
+def test_labels_of_frames_are_written_as_the_layout_of_mstcn_with_the_same_classes(tmp_path, capsys):
+    source = labelled(tmp_path / "kitchen", "tea", "anna/soup")
+    (source / "tea.txt").write_text("0\t1\tstir\n1\t2\tBG\n2\t3\tpour in|out\n")
+    own = ("--fps", 10, "--feature-axes", "TD", "--features", source / "features")
+    assert exit_code("prepare", source, "--out", "a.h5", *own, "--test-share", 0.5) == 0
+    written = [Path("text", name) for name in ("groundTruth/anna/soup.txt", "groundTruth/tea.txt", "mapping.txt")]
+    made = printed(capsys, "convert", "a.h5", "text", "--to", "mstcn")
+    assert made["files"] == [str(path) for path in written]
+    assert written[-1].read_text() == "0 background\n1 cut\n2 stir\n3 pour in|out\n"
+    assert exit_code("prepare", "text", "--out", "b.h5", *own, "--test-share", 0.5) == 0
+    one, other = Dataset(Path("a.h5")), Dataset(Path("b.h5"))
+    assert (one.info.class_names, one.info.background) == (other.info.class_names, other.info.background)
+    for video in ("tea", "anna/soup"):
+        np.testing.assert_array_equal(one.labels(video), other.labels(video))
+    for path in written[:2]:
+        path.unlink()
+    assert "text/mapping.txt would be replaced" in refusal(capsys, "convert", "a.h5", "text", "--to", "mstcn")
+    printed(capsys, "convert", source, "straight", "--to", "mstcn", "--fps", 10)
+    assert Path("straight/mapping.txt").read_text() == written[-1].read_text(), "segments have the order of prepare"
+    assert Path("straight/groundTruth/tea.txt").read_text().split("\n")[10:20] == ["background"] * 10
+
+
 def test_an_index_of_predictions_is_converted_and_scored_as_one_file_is(tiny_dataset, tmp_path, capsys):
     dataset = Dataset(tiny_dataset)
     info, videos = dataset.info, dataset.part("1", "test")

@@ -12,7 +12,7 @@ FACT and EgoPER name their lists otherwise, and keep them in the folder itself (
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +79,7 @@ def is_mstcn(path: Path) -> bool:
 def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
     """Open a folder in the MS-TCN layout; labels and features are read later, video by video."""
     mapping = read_mapping(path / "mapping.txt")
-    # Unlike glob, this raises an error for a folder that may not be read.
-    videos = sorted(name.removesuffix(".txt") for name in os.listdir(path / "groundTruth") if name.endswith(".txt"))
+    videos = sorted(_videos(path / "groundTruth"))
     if not videos:
         raise InputError(f"{path / 'groundTruth'} has no <video>.txt; put one file of labels there for each video")
     first_label = _first_label(path / "groundTruth" / f"{videos[0]}.txt")
@@ -98,6 +97,22 @@ def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
         notices=mapping.notices + label_notices + split_notices,
         label_ids=label_ids,
     )
+
+
+def _videos(folder: Path) -> Iterator[str]:
+    """The names of videos, with the folders that they are in; hidden folders are left out.
+
+    Unlike glob, this raises `OSError` for a folder that may not be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for inner, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = [one for one in folders if not one.startswith(".")]
+        for file in files:
+            if file.endswith(".txt"):
+                yield (Path(inner) / file.removesuffix(".txt")).relative_to(folder).as_posix()
 
 
 def _first_label(video: Path) -> str:
