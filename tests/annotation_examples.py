@@ -48,7 +48,7 @@ def round_trip(kind: Format, annotations: Sequence[Annotation], folder: Path, fp
     """Written, read again and settled."""
     write_annotations(folder, kind, annotations, WriteFacts(("extra", "pour"), fps))
     options = AnnotationOptions(counted_fps=fps if kind.name == "mstcn" else None)
-    return rows_of(settle_file(read_annotations(folder, options), options, keep_all=True).annotations)
+    return rows_of(settle_file(read_annotations(folder / kind.folder, options), options, keep_all=True).annotations)
 
 
 def boris_project(observations: dict[str, Any]) -> dict[str, Any]:

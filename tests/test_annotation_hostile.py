@@ -58,7 +58,7 @@ def test_a_number_that_is_no_time_is_refused_in_json(tmp_path, value):
 def test_a_file_cut_anywhere_is_read_or_refused_in_one_line(kind, tmp_path):
     needs(kind)
     whole = [annotation("tea", [(0, 1, "pour"), (1, 3, "stir")])]
-    ((path, _),) = write_annotations(tmp_path, kind, whole, WriteFacts((), 25.0))
+    path = write_annotations(tmp_path, kind, whole, WriteFacts((), 25.0))[0][0]
     content = path.read_bytes()
     refused = []
     for end in range(0, len(content), max(1, len(content) // 40)):

@@ -31,6 +31,8 @@ def labelled(folder: Path, *names: str) -> Path:
     """Label tracks beside features of 5 seconds at 10 frames a second."""
     (folder / "features").mkdir(parents=True)
     for number, name in enumerate(names):
+        for file in (folder / f"{name}.txt", folder / "features" / f"{name}.npy"):
+            file.parent.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.txt").write_text(TRACK)
         np.save(folder / "features" / f"{name}.npy", np.random.default_rng(number).random((50, 3), dtype=np.float32))
     return folder
@@ -63,6 +65,25 @@ def test_prepare_reads_a_folder_of_annotation_files(tmp_path):
     (source / "tea.txt").write_text("0\t1\tstir\n")
     assert exit_code("labels", source, "--into", "a.h5") == 0
     assert Dataset(Path("a.h5")).segments("tea").tolist() == [[0, 10, 2], [10, 50, 0]]
+
+
+@pytest.mark.parametrize(("train", "test"), [("train.split1.bundle", "test.split1.bundle"), ("train.txt", "test.txt")])
+def test_lists_beside_annotation_files_are_read_as_in_the_layout_of_mstcn(tmp_path, capsys, train, test):
+    source = labelled(tmp_path / "kitchen", "tea", "anna/soup", "cake")
+    (source / "splits").mkdir()
+    (source / "splits" / train).write_text("anna/soup\ntea.txt\n")
+    (source / "splits" / test).write_text("cake\n")
+    arguments = ("prepare", source, "--out", "a.h5", "--fps", 10, "--feature-axes", "TD")
+    assert exit_code(*arguments) == 0
+    assert "not read" not in capsys.readouterr().out
+    assert Dataset(Path("a.h5")).info.splits == {"1": {"train": ["anna/soup", "tea"], "test": ["cake"]}}
+    assert "leave out --test-share" in refusal(capsys, *arguments, "--test-share", 0.5, "--overwrite")
+    (source / "splits" / test).write_text("soup\n")
+    assert "anna/soup" in refusal(capsys, *arguments, "--overwrite"), "it is in both parts"
+    labelled(source / "ben", "soup")
+    assert "soup, which may be anna/soup, ben/soup; write its folder" in refusal(capsys, *arguments, "--overwrite")
+    (source / "splits" / test).write_text("bread\n")
+    assert "has no labels; add them, or correct the list" in refusal(capsys, *arguments, "--overwrite")
 
 
 def test_prepare_notes_that_a_tool_took_the_rate_of_all_videos_for_another(tmp_path, capsys):
@@ -109,6 +130,28 @@ def test_convert_writes_what_it_reads_back(tmp_path, capsys, name):
     assert "would be replaced; give another name, or --overwrite" in refusal(
         capsys, "convert", source, "out", "--to", name, *rate
     )
+
+
+def test_labels_of_frames_are_written_as_the_layout_of_mstcn_with_the_same_classes(tmp_path, capsys):
+    source = labelled(tmp_path / "kitchen", "tea", "anna/soup")
+    (source / "tea.txt").write_text("0\t1\tstir\n1\t2\tBG\n2\t3\tpour in|out\n")
+    own = ("--fps", 10, "--feature-axes", "TD", "--features", source / "features")
+    assert exit_code("prepare", source, "--out", "a.h5", *own, "--test-share", 0.5) == 0
+    written = [Path("text", name) for name in ("groundTruth/anna/soup.txt", "groundTruth/tea.txt", "mapping.txt")]
+    made = printed(capsys, "convert", "a.h5", "text", "--to", "mstcn")
+    assert made["files"] == [str(path) for path in written]
+    assert written[-1].read_text() == "0 background\n1 cut\n2 stir\n3 pour in|out\n"
+    assert exit_code("prepare", "text", "--out", "b.h5", *own, "--test-share", 0.5) == 0
+    one, other = Dataset(Path("a.h5")), Dataset(Path("b.h5"))
+    assert (one.info.class_names, one.info.background) == (other.info.class_names, other.info.background)
+    for video in ("tea", "anna/soup"):
+        np.testing.assert_array_equal(one.labels(video), other.labels(video))
+    for path in written[:2]:
+        path.unlink()
+    assert "text/mapping.txt would be replaced" in refusal(capsys, "convert", "a.h5", "text", "--to", "mstcn")
+    printed(capsys, "convert", source, "straight", "--to", "mstcn", "--fps", 10)
+    assert Path("straight/mapping.txt").read_text() == written[-1].read_text(), "segments have the order of prepare"
+    assert Path("straight/groundTruth/tea.txt").read_text().split("\n")[10:20] == ["background"] * 10
 
 
 def test_an_index_of_predictions_is_converted_and_scored_as_one_file_is(tiny_dataset, tmp_path, capsys):

@@ -19,6 +19,7 @@ from protas_gtcc.inference import TrainedModel
 from protas_gtcc.live import pipeline
 from protas_gtcc.live.row_sources import row_of_video
 from protas_gtcc.live.sinks import FrameResult
+from protas_gtcc.metrics.prediction_csv import read_csv
 from protas_gtcc.metrics.prediction_files import open_predictions
 from protas_gtcc.network.checkpoint import save_checkpoint, save_tensors
 from protas_gtcc.predictions import Extractor
@@ -26,6 +27,7 @@ from protas_gtcc.serve import kept_states
 from protas_gtcc.serve.app import make_app
 from protas_gtcc.serve.connections import server_config
 from protas_gtcc.serve.limits import Limits
+from protas_gtcc.storage.csv_tables import read_csv_table
 from tests.mstcn_folder import exit_code
 from tests.test_live import Collect, Frames, assert_equals_prediction
 from tests.test_serve import push, running
@@ -125,8 +127,11 @@ def test_the_commands_take_the_lag_and_refuse_what_cannot_be(tmp_path, capsys):
         assert exit_code(*predict, "--out", tmp_path / f"out-{lag}", "--lag-seconds", lag) == 0
         written = open_predictions(tmp_path / f"out-{lag}" / "predictions.h5")
         assert written.info.lag_seconds == float(lag)
-        found.append((tmp_path / f"out-{lag}" / "a.csv").read_text())
-    assert found[0] != found[1]
+        found.append(read_csv_table(tmp_path / f"out-{lag}" / "a.csv"))
+        read_csv(tmp_path / f"out-{lag}" / "a.csv", written.info.class_names)
+    assert found[0]["progress"] != found[1]["progress"]
+    assert "lag_seconds" not in found[0]
+    assert set(found[1]["lag_seconds"]) == {"inf"}, "a table alone names its lag"
     capsys.readouterr()
     for arguments, message in (
         ((*predict, "--out", tmp_path / "x", "--lag-seconds", "-1"), "--lag-seconds is -1.0; it must be from 0 to inf"),

@@ -162,7 +162,7 @@ def test_lists_of_other_code_bases_are_found(folder, train, test, split):
 def test_a_listed_video_must_be_there_and_an_unlisted_one_is_reported(folder):
     bundle = folder / "splits" / "train.split1.bundle"
     bundle.write_text("S9_tea.txt")
-    with pytest.raises(InputError, match=r"train\.split1\.bundle names video S9_tea, but there is no"):
+    with pytest.raises(InputError, match=r"train\.split1\.bundle names video S9_tea, of which .* has no labels; add"):
         open_layout(folder)
     bundle.write_text("")
     assert open_layout(folder).notices == ["1 video in no split, kept in the file: S1_tea"]

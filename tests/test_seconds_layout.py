@@ -69,6 +69,17 @@ def test_a_folder_of_one_table_a_video_gives_the_same(tmp_path):
     assert all(np.array_equal(one.labels(video), many.labels(video)) for video in SECONDS)
 
 
+def test_lists_of_videos_are_read_with_the_folder_and_not_with_one_file_of_it(tmp_path):
+    table = write(tmp_path)
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits/split1.train").write_text("v1\nv2\n")
+    (tmp_path / "splits/split1.test").write_text("v3\n")
+    assert open_layout(tmp_path).splits == {"1": {"train": ["v1", "v2"], "test": ["v3"]}}
+    of_file = open_layout(table)
+    assert of_file.splits == {}
+    assert any("splits/ are not read with one file of annotations; give the folder" in one for one in of_file.notices)
+
+
 def test_people_and_tasks_are_columns_and_a_video_may_have_its_ending(tmp_path):
     rows = [f"v{n}.mp4,0,1,pour,tea,p{n % 2}" for n in range(4)]
     assert prepared(write(tmp_path, rows, f"{HEAD},task,subject", {f"v{n}": 2 for n in range(4)})) == 1

@@ -5,16 +5,14 @@
     splits/{train,test}.split<k>.bundle   names of videos
     features*/<video>.npy                 [D, T] (MS-TCN) or [T, D] (FACT, EgoPER)
 
-FACT's EgoProceL keeps its lists as `split<k>.train` and `split<k>.test` in the folder itself. EgoPER has
-`training.txt`, `validation.txt` and `test.txt`, which become split "1". Its lines may be `label|Normal` or
-`label|Error`: what is not Normal is a mistake of the video's track.
+FACT and EgoPER name their lists otherwise, and keep them in the folder itself (`split_lists.py`). EgoPER's lines may be
+`label|Normal` or `label|Error`: what is not Normal is a mistake of the video's track.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,33 +21,18 @@ import numpy as np
 
 from protas_gtcc.annotations.mistakes import Mistake, Step, Track
 from protas_gtcc.annotations.segments import segment_array
-from protas_gtcc.dataset.description import PARTS
-from protas_gtcc.errors import InputError, listed, plural
+from protas_gtcc.errors import InputError
 from protas_gtcc.layouts.base import Layout, background_ids
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.mapping import choose_label_ids, read_mapping
-from protas_gtcc.layouts.names import find_name
 from protas_gtcc.layouts.options import LayoutOptions, own_name
-from protas_gtcc.layouts.text import read_labels, read_states, read_video_list
+from protas_gtcc.layouts.split_lists import FOLDER as SPLITS
+from protas_gtcc.layouts.split_lists import read_split_lists
+from protas_gtcc.layouts.text import read_labels, read_states
 from protas_gtcc.storage.text_files import read_lines
 
-_PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
 _RIGHT = "Normal"
 """EgoPER's state of frames in which nothing is wrong."""
-_PART = f"(?P<part>{'|'.join(_PART_NAMES)})"
-_LISTS = (
-    re.compile(rf"{_PART}\.(?:split)?(?P<split>.+)\.bundle", re.IGNORECASE),
-    re.compile(rf"(?:split)?(?P<split>.+)\.{_PART}", re.IGNORECASE),
-    re.compile(rf"{_PART}\.(?:txt|bundle)", re.IGNORECASE),
-)
 
 
 @dataclass(kw_only=True)
@@ -96,13 +79,12 @@ def is_mstcn(path: Path) -> bool:
 def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
     """Open a folder in the MS-TCN layout; labels and features are read later, video by video."""
     mapping = read_mapping(path / "mapping.txt")
-    # Unlike glob, this raises an error for a folder that may not be read.
-    videos = sorted(name.removesuffix(".txt") for name in os.listdir(path / "groundTruth") if name.endswith(".txt"))
+    videos = sorted(_videos(path / "groundTruth"))
     if not videos:
         raise InputError(f"{path / 'groundTruth'} has no <video>.txt; put one file of labels there for each video")
     first_label = _first_label(path / "groundTruth" / f"{videos[0]}.txt")
     label_ids, label_notices = choose_label_ids(mapping, first_label, path / "mapping.txt")
-    splits, split_notices = _read_splits(path, set(videos))
+    splits, split_notices = read_split_lists((path / SPLITS, path), set(videos), path / "groundTruth")
     return MsTcnLayout(
         path=path,
         name=options.name or own_name(path),
@@ -117,54 +99,24 @@ def open_mstcn(path: Path, options: LayoutOptions) -> MsTcnLayout:
     )
 
 
+def _videos(folder: Path) -> Iterator[str]:
+    """The names of videos, with the folders that they are in; hidden folders are left out.
+
+    Unlike glob, this raises `OSError` for a folder that may not be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for inner, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = [one for one in folders if not one.startswith(".")]
+        for file in files:
+            if file.endswith(".txt"):
+                yield (Path(inner) / file.removesuffix(".txt")).relative_to(folder).as_posix()
+
+
 def _first_label(video: Path) -> str:
     """The first label of a video, for the form of all of them; "" where reading the video's labels raises an error."""
     with suppress(InputError):
         return next(iter(read_lines(video)), "").split("|", 1)[0].strip()
     return ""
-
-
-def _read_splits(path: Path, videos: set[str]) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
-    splits: dict[str, dict[str, list[str]]] = {}
-    in_lists: set[str] = set()
-    lists, others = _find_lists(path)
-    for file, split, part in lists:
-        named = {name: find_name(name, videos) for name in read_video_list(file)}
-        absent = [name for name, known in named.items() if known is None]
-        if absent:
-            labels = path / "groundTruth" / f"{absent[0]}.txt"
-            raise InputError(f"{file} names video {absent[0]}, but there is no {labels}; add it, or correct the list")
-        if part in splits.setdefault(split, {}):
-            raise InputError(f"{file}: the {part} part of split {split} is listed in two files; keep one")
-        splits[split][part] = [known for known in named.values() if known is not None]
-        in_lists.update(splits[split][part])
-    ordered = {split: {part: parts[part] for part in PARTS if part in parts} for split, parts in splits.items()}
-    unlisted = sorted(videos - in_lists) if splits else []
-    notices = (
-        [f"{plural(len(unlisted), 'video')} in no split, kept in the file: {listed(unlisted)}"] if unlisted else []
-    )
-    if others:
-        what = f"not read as lists of videos: {listed(file.relative_to(path) for file in others)}"
-        notices.append(
-            f"{what}; a list has a name such as train.split1.bundle, val.split1.bundle or test.split1.bundle"
-        )
-    return ordered, notices
-
-
-def _find_lists(path: Path) -> tuple[list[tuple[Path, str, str]], list[Path]]:
-    """(file, split, part) of every list of videos in splits/, or else in the folder itself; and what is no list.
-
-    In splits/ that is everything else, in the folder itself the bundles with other names.
-    """
-    others: list[Path] = []
-    for folder in (path / "splits", path):
-        found = []
-        for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-            match = next((m for pattern in _LISTS if (m := pattern.fullmatch(file.name))), None)
-            if match:
-                found.append((file, match.groupdict().get("split") or "1", _PART_NAMES[match["part"].casefold()]))
-            elif not file.name.startswith(".") and (folder != path or file.suffix == ".bundle"):
-                others.append(file)
-        if found:
-            return found, others
-    return [], others

@@ -3,9 +3,10 @@
     segments.csv             video,start_seconds,end_seconds,name and, if known, task,subject
     <video>.csv              or one table a video, without the column `video`
     features*/<video>.npy
+    splits/…                 lists of videos as in the layout of MS-TCN, if the folder is given
 
 What no segment covers is background, class 0, and so is a segment that is called background or BG. The other classes
-follow in the order in which they come first in the tables. There are no lists of videos: `--test-share` draws a split.
+follow in the order in which they come first in the tables.
 
 Frame i at F frames a second is the picture shown at time i / F, as `extract` takes it. Its label is the segment with
 start <= i / F < end; times may be rounded to milliseconds. How long a video is, its features say.
@@ -21,6 +22,8 @@ from protas_gtcc.errors import listed
 from protas_gtcc.layouts.features import find_feature_folders
 from protas_gtcc.layouts.options import LayoutOptions, own_name
 from protas_gtcc.layouts.segment_tables import NEEDED, AnnotatedVideo, is_segment_table, read_segment_tables
+from protas_gtcc.layouts.split_lists import FOLDER as SPLITS
+from protas_gtcc.layouts.split_lists import read_split_lists
 from protas_gtcc.layouts.timed import Annotations, TimedLayout, open_timed
 
 USUAL_STEM = "segments"
@@ -52,10 +55,15 @@ def seconds_layout(
 ) -> SecondsLayout:
     """The layout of these videos; `names` are those of segments, in the order in which they come first.
 
-    Raises `InputError` for --no-background.
+    Raises `InputError` for --no-background, and as `read_split_lists` does. One file of a folder may lack videos of the
+    folder's lists, so they are not read with it.
     """
-    folders = find_feature_folders(path.parent if path.is_file() else path, options.feature_folders)
-    found = Annotations(videos, names, notices=notices, name=_own_name(path))
+    folder = path.parent if path.is_file() else path
+    splits, more = read_split_lists([path / SPLITS], videos, path)
+    if path.is_file() and (folder / SPLITS).is_dir():
+        more = [f"the lists in {SPLITS}/ are not read with one file of annotations; give the folder to read them"]
+    found = Annotations(videos, names, splits=splits, notices=[*notices, *more], name=_own_name(path))
+    folders = find_feature_folders(folder, options.feature_folders)
     return open_timed(SecondsLayout, path, options, folders, found)
 
 

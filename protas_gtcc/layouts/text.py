@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,14 +53,16 @@ def _has_bars(lines: Sequence[str], ids: Mapping[str, int]) -> bool:
     return "|" in lines[0] and lines[0] not in ids
 
 
-def read_video_list(path: Path) -> list[str]:
+def read_video_list(path: Path, known: Collection[str] = ()) -> list[str]:
     """Names of videos, one a line, with or without a folder before and `.txt` or `.npy` after them.
 
-    They may have dots, as `01.tent.090617.gopro` has. What follows a tab is not read.
+    They may have dots, as `01.tent.090617.gopro` has. The folder stays where a known video has it in its name. What
+    follows a tab is not read.
     """
     names: list[str] = []
     for number, line in enumerate(read_lines(path), start=1):
-        name = re.split(r"[/\\]", line.partition("\t")[0].strip())[-1].removesuffix(".txt").removesuffix(".npy")
+        whole = line.partition("\t")[0].strip().replace("\\", "/").removesuffix(".txt").removesuffix(".npy")
+        name = whole if find_name(whole, known) else whole.rpartition("/")[2]
         if not name:
             raise InputError(f"{path}, line {number}: expected the name of a video, came a blank line; remove it")
         if name in names:

@@ -2,13 +2,14 @@
 
     <video>.csv       frame, time_seconds, label, name, probability, progress
                       [, progress_low, progress_high] [, remaining_seconds,
-                      remaining_low_seconds, remaining_high_seconds] [, task, task_probability]
+                      remaining_low_seconds, remaining_high_seconds] [, lag_seconds] [, task, task_probability]
                       [, time_left_seconds, time_left_low_seconds, time_left_high_seconds, procedure_progress,
                       next, next_probability, next_seconds, next_low_seconds, next_high_seconds]
                       [, probs/<class>… , progress/<class>…]
 
-A file from another program needs only the columns `label` and `progress`. The likeliest task and the columns of the
-procedure are for whoever looks at the table; they are not read. All names but those of classes may be in any case.
+A file from another program needs only the columns `label` and `progress`. The lag, the likeliest task and the
+columns of the procedure are for whoever looks at the table; they are not read. All names but those of classes may be in
+any case.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ def write_csv(
         table["remaining_seconds"] = prediction.remaining_seconds
     if prediction.remaining_interval is not None:
         table |= dict(zip(REMAINING_COLUMNS, prediction.remaining_interval, strict=True))
+    if info.lag_seconds:
+        table["lag_seconds"] = [float(info.lag_seconds)] * len(labels)
     if prediction.task_probs is not None:
         table["task"] = [info.tasks[number] for number in prediction.task_probs.argmax(axis=0)]
         table["task_probability"] = prediction.task_probs.max(axis=0)

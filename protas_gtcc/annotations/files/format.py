@@ -42,6 +42,10 @@ class Format:
     """Of the name of a file with many videos."""
     beside: tuple[str, ...] = ()
     """Endings of the files that are written beside each one."""
+    folder: str = ""
+    """Where the files of videos are, in a folder that is written."""
+    shared: tuple[str, Writer] | None = None
+    """Name of a file for all videos of a folder that is written, and what writes it."""
 
 
 def head_of(path: Path) -> str:

@@ -23,7 +23,7 @@ from protas_gtcc.annotations.files import (
     vidat,
     webvtt,
 )
-from protas_gtcc.annotations.files.format import Format, head_of
+from protas_gtcc.annotations.files.format import Format, Writer, head_of
 from protas_gtcc.annotations.files.options import AnnotationOptions
 from protas_gtcc.annotations.files.timed import Annotation, AnnotationFile, WriteFacts, by_video
 from protas_gtcc.errors import InputError, listed
@@ -47,6 +47,8 @@ WRITTEN = tuple(one.name for one in FORMATS if one.write is not None)
 _ENDINGS = {ending for one in FORMATS for ending in one.endings}
 _NO_ANNOTATIONS = ("features", "plots")
 """Beginnings of the names of folders whose files are others."""
+_VIDEO_LISTS = "splits"
+"""The folder of lists of videos, which layouts read."""
 
 
 def format_of(path: Path) -> Format | None:
@@ -104,6 +106,8 @@ def write_annotations(
 ) -> list[tuple[Path, Sequence[Annotation]]]:
     """Write annotations without overlaps to a file, or a file for each video in a folder; returns the files.
 
+    What all videos share is written last, so that a folder that was interrupted lacks it.
+
     Raises `InputError` if the format has no tiers and a video has several annotations, and as the format does.
     """
     if kind.write is None:
@@ -115,13 +119,17 @@ def write_annotations(
     written = planned(out, kind, annotations)
     for file, own in written:
         kind.write(file, own, facts)
+    for file, write in _shared(out, kind):
+        write(file, annotations, facts)
+        written.append((file, annotations))
     return written
 
 
 def files_to_write(out: Path, kind: Format, annotations: Sequence[Annotation]) -> list[Path]:
     """All files that `write_annotations` would write, also those beside others. Raises as `planned` does."""
     files = [path for path, _ in planned(out, kind, annotations)]
-    return [*files, *(path.with_suffix(ending) for path in files for ending in kind.beside)]
+    beside = [path.with_suffix(ending) for path in files for ending in kind.beside]
+    return [*files, *beside, *(file for file, _ in _shared(out, kind))]
 
 
 def planned(out: Path, kind: Format, annotations: Sequence[Annotation]) -> list[tuple[Path, Sequence[Annotation]]]:
@@ -139,7 +147,15 @@ def planned(out: Path, kind: Format, annotations: Sequence[Annotation]) -> list[
         return [(out, annotations)]
     if not kind.one_video:
         return [(out / f"{kind.usual_stem}{ending}", annotations)]
-    return [(out / f"{video}{ending}", own) for video, own in by_video(annotations).items()]
+    return [(out / kind.folder / f"{video}{ending}", own) for video, own in by_video(annotations).items()]
+
+
+def _shared(out: Path, kind: Format) -> list[tuple[Path, Writer]]:
+    """The file for all videos, where `out` is a folder and the format has one."""
+    if kind.shared is None or out.suffix.lower() in kind.endings:
+        return []
+    name, write = kind.shared
+    return [(out / name, write)]
 
 
 def _with_known_ending(folder: Path) -> Iterator[Path]:
@@ -147,7 +163,7 @@ def _with_known_ending(folder: Path) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
         parts = file.relative_to(folder).parts
         hidden = any(part.startswith(".") for part in parts)
-        other = hidden or any(part.startswith(_NO_ANNOTATIONS) for part in parts[:-1])
+        other = hidden or parts[0] == _VIDEO_LISTS or any(part.startswith(_NO_ANNOTATIONS) for part in parts[:-1])
         if not other and file.suffix.lower() in _ENDINGS and file.is_file():
             yield file
 

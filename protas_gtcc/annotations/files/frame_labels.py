@@ -1,6 +1,9 @@
 """MS-TCN text: one label a line, one line a frame; a line has no tab and no second column.
 
-A folder of such files with `mapping.txt` is the layout of MS-TCN, which `prepare` reads with its class ids.
+Of several videos, the layout of MS-TCN is written, which `prepare` reads with its class ids:
+
+    groundTruth/<video>.txt
+    mapping.txt                "id name": background is 0, and the others are in the order in which they come first
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import groupby, pairwise
 from pathlib import Path
+from unicodedata import normalize
 
 from protas_gtcc.annotations.files.format import Format
 from protas_gtcc.annotations.files.options import AnnotationOptions, FrameCounting, frame_counting
@@ -48,7 +52,20 @@ def write(path: Path, annotations: Sequence[Annotation], facts: WriteFacts) -> N
         raise InputError(f"{path}: one label a frame needs their rate; give it with --fps")
     (one,) = annotations
     labels = frame_labels(one.segments, facts.fps, one.seconds, str(path))
-    write_text(path, "".join(f"{name or BACKGROUND}\n" for name in labels))
+    write_text(path, "".join(f"{BACKGROUND if not name or is_background(name) else name}\n" for name in labels))
+
+
+def write_mapping(path: Path, annotations: Sequence[Annotation], facts: WriteFacts) -> None:
+    """Write the id and the name of each class: the background, the known classes, and then those of segments.
+
+    Names that differ in their Unicode form alone are one class.
+    """
+    names = [*facts.class_names, *(segment.name for one in annotations for segment in one.segments)]
+    classes = {"": BACKGROUND}
+    for name in names:
+        if not is_background(name):
+            classes.setdefault(normalize("NFC", name), name)
+    write_text(path, "".join(f"{number} {name}\n" for number, name in enumerate(classes.values())))
 
 
 def is_background(name: str) -> bool:
@@ -78,4 +95,6 @@ def _is_it(head: str) -> bool:
     return "\t" not in head and "" not in lines and any(one == other for one, other in pairwise(lines))
 
 
-FORMAT = Format("mstcn", "MS-TCN text", (".txt",), read, write, _is_it)
+FORMAT = Format(
+    "mstcn", "MS-TCN text", (".txt",), read, write, _is_it, folder="groundTruth", shared=("mapping.txt", write_mapping)
+)

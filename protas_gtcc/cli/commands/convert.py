@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Command:
     """Convert annotations between forms: csv, audacity, elan, boris, label-studio, vidat, webvtt, rttm and mstcn (one
-    label a frame). Exports of BORIS are read too.
+    label a frame; of a folder, groundTruth/ and mapping.txt). Exports of BORIS are read too.
 
     The source is a file or a folder in one of these forms, a folder or file that 'prepare' reads, a dataset file, or
     predictions.h5. Predictions become pre-annotations: the tool opens them, a person corrects them, and 'prepare' reads

@@ -24,7 +24,8 @@ def wanted_formats(names: Sequence[str], out: Path, videos: Sequence[str], overw
     """The formats of these names. Raises `InputError` for others, for a package that is missing, for two that would
     write the same file, and for files that are there: a person may have corrected them.
     """
-    kinds = list({name: format_called(name) for name in names}.values())
+    # No form makes a layout of its own of the folder, since several share it.
+    kinds = [replace(format_called(name), folder="", shared=None) for name in dict.fromkeys(names)]
     written_by: dict[Path, str] = {}
     for kind in kinds:
         kind.require()
