@@ -312,7 +312,7 @@ def test_what_no_run_can_be_made_of_is_refused_before_any_is_made(dataset, optio
 
 
 @pytest.mark.slow
-def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, tmp_path, capsys):
+def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, tmp_path, capsys, monkeypatch):
     out = tmp_path / "cv"
     words = ["--dataset", str(dataset), "--splits", "1,2", "--seeds", "1", "--workers", "2", "--out", str(out), *TINY]
     broken = RunDirectory(out / "default" / "split2-seed0")
@@ -347,6 +347,19 @@ def test_the_verb_pools_finished_runs_and_keeps_them_when_called_again(dataset, 
         cross_validate("--runs", str(kept.path), str(other.path))
     cross_validate("--runs", str(kept.path))
     assert capsys.readouterr().out == printed.out, "finished runs alone give the same table"
+
+    with monkeypatch.context() as terminal:
+        terminal.setenv("FORCE_COLOR", "1")
+        cross_validate("--runs", str(kept.path), "--out", str(tmp_path / "pooled"))
+        shown = capsys.readouterr().out
+        cross_validate("--runs", str(kept.path))
+        unwritten = capsys.readouterr().out
+    assert "|" not in shown
+    assert len(shown.splitlines()) < 40 < len(printed.out.splitlines())
+    files = f"All figures: {tmp_path / 'pooled' / 'table.md'}, table.csv and table.json."
+    assert " ".join(shown.split()).endswith(files)
+    assert (tmp_path / "pooled" / "table.md").read_text() == printed.out, "files have all of it"
+    assert "All figures: give --out FOLDER" in unwritten
 
     shutil.copytree(kept.path, tmp_path / "again")
     cross_validate("--runs", str(kept.path), str(tmp_path / "again"))

@@ -24,7 +24,7 @@ from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pool
 from protas_gtcc.metrics.pooling import collect_rows, figures
 from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.predictions import Prediction, PredictionInfo, reported_progress
-from protas_gtcc.report.pooled_table import long_table, markdown
+from protas_gtcc.report.pooled_table import MAIN, MOST_ON_SCREEN, long_table, main_figures, markdown
 from protas_gtcc.runs.cross_validation import group_runs, rows_of_run, summarise
 from protas_gtcc.storage.atomic import write_text
 from protas_gtcc.storage.yaml_configs import to_yaml
@@ -329,6 +329,21 @@ def test_each_kind_is_compared_with_the_first_in_the_table_and_with_all_in_the_s
     assert [cell.split(" (")[0].strip() for cell in head.split("|")[2:-1]] == [
         "default", "default noise", "default index", "default noise − default", "default index − default",
     ]  # fmt: skip
+
+
+def test_main_figures_are_rows_of_the_table_and_of_many_kinds_its_overview(dataset, tmp_path):
+    summary = summarise([finished_run(tmp_path / one, dataset, control=one) for one in ("none", "noise")], dataset)
+    whole, short = markdown(summary).splitlines(), main_figures(summary).splitlines()
+    rows = [line.split("|")[1:] for line in short if line.startswith("|")][2:]
+    assert [row[0].strip() for row in rows] == list(MAIN)
+    table = {line.split("|")[1].strip().lower(): line.split("|")[2:] for line in whole if line.startswith("|")}
+    assert all(table[row[0].strip().lower().removesuffix(", percent")] == row[1:] for row in rows)
+    assert [line for line in short if line.startswith("- ")] == [line for line in whole if line.startswith("- ")]
+    assert "Bold: the 95 % interval of the difference excludes 0." in short
+    kinds = {f"variant {number}": summary["kinds"]["default"] for number in range(MOST_ON_SCREEN + 1)}
+    many = {**summary, "kinds": kinds, "differences": []}
+    overview = [line for line in main_figures(many).splitlines() if line.startswith("|")]
+    assert overview == markdown(many).split("\n\n")[1].splitlines()
 
 
 def test_a_run_that_is_not_finished_or_not_whole_is_not_pooled(dataset, tmp_path):

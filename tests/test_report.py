@@ -154,9 +154,21 @@ def test_a_long_per_class_table_names_the_file_with_the_rest() -> None:
 TABLE = "Some videos.\n\n| | acc | progress error |\n|---|---|---|\n| **model** | **81.2 [79.0, 83.1]** | `.213` |\n"
 
 
-def on_screen(width: int, terminal: bool = True) -> str:
+WIDE = "\n".join(
+    [
+        "| 95 % over 3 people | default | reference |",
+        "|---|---|---|",
+        *(f"| {name} | 12.3 [11.0, 13.4] | -4.5 [-6.7, -3.4] |" for name in ("acc", "0.5 everywhere, action frames")),
+        "",
+        "- default: good",
+        "- reference: poor",
+    ]
+)
+
+
+def on_screen(width: int, terminal: bool = True, text: str = TABLE) -> str:
     screen = io.StringIO()
-    print_markdown(TABLE, Console(file=screen, width=width, force_terminal=terminal, color_system=None))
+    print_markdown(text, Console(file=screen, width=width, force_terminal=terminal, color_system=None))
     return screen.getvalue()
 
 
@@ -172,6 +184,20 @@ def test_a_table_that_is_too_wide_becomes_several_without_a_cut_figure() -> None
     assert drawn.count("model") == 2, "each part repeats the first column"
     assert "81.2 [79.0, 83.1]" in drawn
     assert max(map(len, drawn.splitlines())) <= 30
+
+
+@pytest.mark.parametrize("width", range(40, 80, 3))
+def test_at_any_width_no_figure_is_broken_and_every_line_of_text_stays_one(width: int) -> None:
+    lines = on_screen(width, text=WIDE).splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum(line.count("12.3 [11.0, 13.4]") + line.count("-4.5 [-6.7, -3.4]") for line in lines) == 4
+    assert lines[-2:] == ["- default: good", "- reference: poor"]
+
+
+def test_names_of_rows_are_broken_before_a_table_becomes_two() -> None:
+    assert on_screen(60, text=WIDE).count("95 %") == 1
+    assert "everywhere, action frames" not in on_screen(60, text=WIDE)
+    assert "0.5 everywhere, action frames" in on_screen(80, text=WIDE)
 
 
 def test_simulated_data_is_marked_on_the_screen_and_no_other_is() -> None:

@@ -122,12 +122,35 @@ def test_words_name_the_way_in_which_each_class_is_wrong_in_a_list_and_under_the
         later = by_run["later"][1]
         assert later is not None
         spoken = "document.querySelector('.spoken').textContent"
-        await tab.until(f"{spoken}.includes('Segments:')")
+        await tab.until(f"{spoken}.includes('Its segments:')")
         heard = (await tab.js(spoken)).replace(",", "")
         assert all(part.replace(",", "") in heard for part in words(later)), heard
         box = "document.querySelector('#classes .hoverlayer .hovertext').getBoundingClientRect()"
         assert await tab.js(f"{box}.left >= 0 && {box}.right <= innerWidth"), "the box is whole"
         assert await tab.js("document.querySelectorAll('img, b, i').length + (typeof window.EVIL !== 'undefined')") == 0
+
+    opened(tmp_path / "r.html", tmp_path / "profile", look)
+
+
+@pytest.mark.slow
+@needs_browser
+def test_of_a_class_with_one_segment_the_page_says_in_a_sentence_how_it_is_found(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    write_report(tmp_path / "r.html", page_data(open_runs(runs[:1])))
+    none = {"num": 1, "num_missed": 1, "num_in_pieces": 0, "start": None, "end": None, "length": None}
+    one = {**none, "num_missed": 0, "num_in_pieces": 1, "start": [1, 1, 1], "end": [0, 0, 0], "length": [-1, -1, -1]}
+    expected = {
+        "only segment is missed, taken for rest": {**none, "taken_for": [0, 1]},
+        "only segment: start 1.0 s late, end on time (1.0 s too short); in several pieces": {**one, "taken_for": None},
+        "segments: both missed": {**none, "num": 2, "num_missed": 2, "taken_for": None},
+    }
+
+    async def look(tab: Any) -> None:
+        for text, own in expected.items():
+            group, run = json.dumps({"class_names": NAMES}), json.dumps({"found": [None, own]})
+            given = f"{group}, {run}, {json.dumps(NAMES[1])}"
+            assert await tab.js(f"`${{foundLead({given})}} ${{foundParts({given}).join('; ')}}`") == text
 
     opened(tmp_path / "r.html", tmp_path / "profile", look)
 

@@ -1,7 +1,8 @@
-"""Timelines of many videos: the one that is drawn ahead moves nothing, and bars with room have their numbers."""
+"""Timelines: the one that is drawn ahead moves nothing, bars with room have their numbers, and the truth differs."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from protas_gtcc.cli.main import main
 from protas_gtcc.dataset.file import DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
+from protas_gtcc.predictions import Prediction, PredictionInfo
 from tests.test_page import BROWSER
-from tests.test_report_page import FPS, NAMES, make_run
+from tests.test_report_page import FPS, NAMES, make_dataset, make_run
 from tests.test_report_videos import opened
 
 LENGTHS = {0: 20, 1: 200, 2: 2, 3: 100}
@@ -46,3 +49,36 @@ def test_of_many_videos_a_timeline_is_drawn_ahead_unseen_and_numbers_follow_the_
         await tab.until(f"{numbers} === '1,2,3,1,2,3'")
 
     opened(tmp_path / "r.html", tmp_path / "profile", look)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
+def test_beside_the_band_of_the_only_run_the_truth_is_a_line_in_another_tone(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "kitchen.h5")
+    runs = [make_run(tmp_path / name, dataset) for name in ("one", "two")]
+    for run in runs:
+        files = open_predictions(run / "predictions.h5")
+        spread = [(name, with_interval(files.read(name))) for name in files.video_names]
+        write_predictions(run / "predictions.h5", spread, PredictionInfo(NAMES, [0], FPS))
+    main(["report", *map(str, runs), "--out", str(tmp_path / "r.html")])
+    curves = "document.querySelector('.video .plot').data.filter((one) => one.type === 'scatter')"
+    areas = f"{curves}.filter((one) => one.fill).length"
+    truth = f"{curves}.find((one) => one.name === '<b>true</b>')"
+
+    async def look(tab: Any) -> None:
+        await tab.js("document.querySelector('.video').open = true")
+        await tab.js("document.querySelector('.video').scrollIntoView()")
+        await tab.until("!!document.querySelector('.video .main-svg')")
+        assert await tab.js(f"[{areas}, {truth}.fill]") == [1, "tozeroy"], "of two runs, only the truth is an area"
+        await tab.js("document.querySelector('.runs input').click()")
+        await tab.until(f"{curves}.length === 4")
+        assert await tab.js(f"[{areas}, {truth}.fill ?? null, {truth}.line.width]") == [1, None, 2]
+        band = f"{curves}.find((one) => one.fill)"
+        assert await tab.js(f"{curves}.indexOf({band}) < {curves}.indexOf({truth})"), "the band hides no line"
+
+    opened(tmp_path / "r.html", tmp_path / "profile", look)
+
+
+def with_interval(prediction: Prediction) -> Prediction:
+    ends = prediction.reported + np.array([[-0.2], [0.2]], dtype=np.float32)
+    return dataclasses.replace(prediction, interval=ends.clip(0, 1))

@@ -225,7 +225,7 @@ function classTraces(group, run, index, count, names) {
     bars = names.map((name) => (lookup ? lookup.per_class[name] : null));
   const found = names.map((name) => classFigures(group, run).get(name)),
     right = found.map((one) => one.right),
-    ways = names.map((name) => ["<br>Segments:", ...foundParts(group, run, name, 40).map(wrapped)].join("<br>"));
+    ways = names.map((name) => [`<br>Its ${foundLead(group, run, name)}`, ...foundParts(group, run, name, 40).map(wrapped)].join("<br>"));
   return [
     lookupBars(
       index,

@@ -44,14 +44,21 @@ function foundParts(group, run, name, letters = 60) {
   const { num, num_missed: missed, num_in_pieces: inPieces, start, end, length } = own,
     parts = [];
   if (start) parts.push(`start ${shiftWords(start[1])}, end ${shiftWords(end[1])} (${shiftWords(length[1], LENGTH_WORDS)})`);
-  parts.push(missedWords(num, missed) + takenWords(group, own, letters));
+  if (num > 1 || missed) parts.push(missedWords(num, missed) + takenWords(group, own, letters));
   if (inPieces) parts.push(num === 1 ? "in several pieces" : `${inPieces} of ${num} in several pieces`);
   return parts;
 }
 
+// What the parts are of: "segments: …", or of a class with one segment "only segment: …" or "only segment is missed".
+function foundLead(group, run, name) {
+  const own = run.found[group.class_names.indexOf(name)];
+  return own?.num === 1 ? `only segment${own.num_missed ? " is" : ":"}` : "segments:";
+}
+
 function missedWords(num, missed) {
-  if (!missed) return num === 1 ? "the only segment is found" : `none of ${num} missed`;
-  if (missed === num) return num > 2 ? `all ${num} missed` : num === 1 ? "the only segment is missed" : "both missed";
+  if (num === 1) return "missed";
+  if (!missed) return `none of ${num} missed`;
+  if (missed === num) return num > 2 ? `all ${num} missed` : "both missed";
   return `${missed} of ${num} missed (${Math.round((100 * missed) / num)} %)`;
 }
 
@@ -81,7 +88,8 @@ function worstClass(group, run) {
     texts = insteadWords(group, run, worst, 3),
     instead = texts.length ? `; predicted instead: ${texts.join(", ")}` : "",
     words = `: fewest frames right in ${worst}, ${percent(right)} % of ${frames}${instead}.`;
-  return make("p", {}, make("strong", {}, run.name), `${words} Its segments: ${foundParts(group, run, worst).join("; ")}.`);
+  const found = `Its ${foundLead(group, run, worst)} ${foundParts(group, run, worst).join("; ")}.`;
+  return make("p", {}, make("strong", {}, run.name), `${words} ${found}`);
 }
 
 // The middle half of the differences, where there is more than one.
@@ -103,6 +111,7 @@ function foundList(group, names) {
         "dd",
         {},
         ...(group.runs.length > 1 ? [make("strong", {}, run.name), ": "] : []),
+        ...(own?.num === 1 ? [`The ${foundLead(group, run, name)} `] : []),
         foundParts(group, run, name).join("; "),
         ...small.map((text) => make("small", {}, text)),
       );

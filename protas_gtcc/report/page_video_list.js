@@ -179,7 +179,7 @@ function videos(group) {
     section(
       "Test videos",
       "Bars: true and predicted segments. Below: true progress (grey) and each run's reported progress. Drag to zoom " +
-        "in time, double-click to see all. If one run is shown, a band marks its interval of progress. Figures beside the " +
+        "in time, double-click to see all. If one run is shown, true progress is a grey line, and the band is the run's interval. Figures beside the " +
         "names are of the runs in their order and colours; the red words are of the first run." +
         (DATA.has_videos ? " A click on a segment plays it, a click on the curves plays from there." : ""),
       ...withoutFile(group),

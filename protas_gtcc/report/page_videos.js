@@ -99,9 +99,11 @@ function drawVideo(group, number) {
   const place = (frame) => `(${unit.seconds > 1 ? `${atTime(group, frame)}, ` : ""}frame ${frame})`,
     heads = labels.map(
       (label, frame) => `${plain(short(group.class_names[label], 40))}, ${targets[frame].toFixed(2)} ${place(frame)}`,
-    );
+    ),
+    band = runs.flatMap((run) => intervalOf(run, run.videos[number].frames, time, runs.length));
   const traces = [
     ...bars(group, truth, 0, unit.frames),
+    ...band,
     {
       type: "scatter",
       mode: "lines",
@@ -109,9 +111,9 @@ function drawVideo(group, number) {
       x: time,
       y: targets,
       name: "<b>true</b>",
-      fill: "tozeroy",
-      fillcolor: "rgba(150,150,150,.35)",
-      line: { color: themed("edge"), width: 0.8, shape: "hv" },
+      // Beside a band, which is an area, the truth is a line: two areas of grey could not be told apart.
+      ...(band.length ? {} : { fill: "tozeroy", fillcolor: "rgba(150,150,150,.35)" }),
+      line: band.length ? { color: themed("faint"), width: 2, shape: "hv" } : { color: themed("edge"), width: 0.8, shape: "hv" },
       text: heads,
       hovertemplate: "%{text}",
     },
@@ -119,7 +121,7 @@ function drawVideo(group, number) {
   for (const [index, run] of runs.entries()) {
     const own = run.videos[number],
       segments = segmentsOf(own.segments);
-    traces.push(...bars(group, segments, index + 1, unit.frames), ...intervalOf(run, own.frames, time, runs.length), {
+    traces.push(...bars(group, segments, index + 1, unit.frames), {
       type: "scatter",
       mode: "lines",
       yaxis: "y2",

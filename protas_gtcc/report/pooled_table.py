@@ -6,7 +6,7 @@ one dataset, so nothing is averaged over simulated and real videos.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from protas_gtcc.errors import plural
@@ -31,7 +31,7 @@ from protas_gtcc.report.figures import (
     with_interval,
 )
 from protas_gtcc.report.procedure_scores import FIGURES
-from protas_gtcc.report.ruler import RULER, interval_kind, ruler_of, two_digits, verdict
+from protas_gtcc.report.ruler import HALF, RULER, interval_kind, ruler_of, two_digits, verdict
 from protas_gtcc.storage.csv_tables import Columns, columns_of
 
 METHOD_FIGURES: dict[str, tuple[str, Form]] = {
@@ -46,6 +46,8 @@ METHOD_FIGURES: dict[str, tuple[str, Form]] = {
 GIVEN = {"predicted": "predicted segments", "oracle": "true segments"}
 MANY = 3
 """Kinds from which on an overview comes first."""
+MOST_ON_SCREEN = 4
+"""Kinds up to which a terminal shows a column for each; of more, it shows the overview alone."""
 
 
 def markdown(summary: dict[str, Any]) -> str:
@@ -54,27 +56,25 @@ def markdown(summary: dict[str, Any]) -> str:
     Differences whose interval excludes 0 are bold. Those of other pairs are in the summary alone. With many kinds, an
     overview of the main figures comes first.
     """
-    kinds = summary["kinds"]
-    references = {title: one["compared_with"] for title, one in kinds.items()}
-    differences = [one for one in summary["differences"] if one["minus"] == references[one["of"]]]
-    heads = [
-        f"{title} ({plural(len(one['runs']), 'run')}, {plural(one['num_videos'], 'video')})"
-        for title, one in kinds.items()
-    ]
-    heads += [f"{one['of']} − {one['minus']} ({plural(one['num_videos'], 'video')})" for one in differences]
+    kinds, differences = summary["kinds"], _differences(summary)
     lines = [*_heading(summary)]
     if len(kinds) >= MANY:
         lines += [*_overview(kinds, differences), ""]
-    lines += [line(_interval_heading(next(iter(kinds.values()))), heads), rule(len(heads) + 1)]
-    for label, path, form in _rows(summary):
-        if not path:
-            lines.append(line(f"**{label}**", [""] * len(heads)))
-            continue
-        cells = [_cell(one, path, form) for one in kinds.values()]
-        cells += [_cell(one, path, form, is_difference=True) for one in differences]
-        lines.append(line(label, cells))
-    meanings = [f"- {title}: {verdict(one)}" for title, one in kinds.items()]
-    return "\n".join([*lines, "", *meanings, *(f"- {note}" for note in summary["notes"])]).rstrip() + "\n"
+    lines += [*_columns(kinds, differences, _rows(summary)), "", *_verdicts(kinds), *_notes(summary)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main_figures(summary: dict[str, Any]) -> str:
+    """What a person needs of `markdown`: its columns with the main figures alone, or of many kinds the overview."""
+    kinds, differences = summary["kinds"], _differences(summary)
+    lines = [*_heading(summary)]
+    if len(kinds) > MOST_ON_SCREEN:
+        lines += [*_overview(kinds, differences), ""]
+    else:
+        lines += [*_columns(kinds, differences, ((label, *entry) for label, entry in MAIN.items())), ""]
+        lines += ["Bold: the 95 % interval of the difference excludes 0.", ""] if differences else []
+        lines += _verdicts(kinds)
+    return "\n".join([*lines, *_notes(summary)]).rstrip() + "\n"
 
 
 def overview_heading(what: str) -> list[str]:
@@ -113,6 +113,39 @@ def _overview(kinds: dict[str, Any], differences: list[dict[str, Any]]) -> list[
         "the same model on the features. Skill has its 95 % interval in brackets."
     )
     return [*overview_heading("kind"), *rows, "", note]
+
+
+def _differences(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of each kind from the one that it is compared with."""
+    references = {title: one["compared_with"] for title, one in summary["kinds"].items()}
+    return [one for one in summary["differences"] if one["minus"] == references[one["of"]]]
+
+
+def _columns(
+    kinds: dict[str, Any], differences: list[dict[str, Any]], rows: Iterable[tuple[str, str, Form]]
+) -> Iterator[str]:
+    """A table with a column for each kind, then for each difference."""
+    heads = [
+        f"{title} ({plural(len(one['runs']), 'run')}, {plural(one['num_videos'], 'video')})"
+        for title, one in kinds.items()
+    ]
+    heads += [f"{one['of']} − {one['minus']} ({plural(one['num_videos'], 'video')})" for one in differences]
+    yield from (line(_interval_heading(next(iter(kinds.values()))), heads), rule(len(heads) + 1))
+    for label, path, form in rows:
+        if not path:
+            yield line(f"**{label}**", [""] * len(heads))
+            continue
+        cells = [_cell(one, path, form) for one in kinds.values()]
+        cells += [_cell(one, path, form, is_difference=True) for one in differences]
+        yield line(label, cells)
+
+
+def _verdicts(kinds: dict[str, Any]) -> list[str]:
+    return [f"- {title}: {verdict(one)}" for title, one in kinds.items()]
+
+
+def _notes(summary: dict[str, Any]) -> list[str]:
+    return [f"- {note}" for note in summary["notes"]]
 
 
 def _interval_heading(kind: dict[str, Any]) -> str:
@@ -188,3 +221,9 @@ OVERVIEW: dict[str, tuple[str, Form]] = {
     "F1@50": ("segmentation.f1@50", percent),
 }
 """Columns of an overview: where each is in the pooled scores, and how it is written."""
+MAIN: dict[str, tuple[str, Form]] = {
+    **{label: RULER[label] for label in list(RULER)[: 1 + list(RULER).index(HALF)]},
+    **{f"{label}, percent": (f"segmentation.{label.lower()}", percent) for label in ("acc", "edit")},
+    **{f"F1@{share}, percent": (f"segmentation.f1@{share}", percent) for share in (10, 25, 50)},
+}
+"""Rows of a table of main figures: those of the ruler down to 0.5 everywhere, and the segmentation."""

@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 GAP = 2
-"""Spaces between columns."""
+"""Spaces between columns, the box's own one among them."""
+NARROWEST = 20
+"""Columns that the names of rows keep where they are broken so that the table fits."""
 
 
 def print_markdown(text: str, console: Console | None = None) -> None:
@@ -26,7 +28,8 @@ def print_markdown(text: str, console: Console | None = None) -> None:
         return
     for is_table, group in groupby(text.splitlines(), key=lambda line: line.startswith("|")):
         lines = list(group)
-        console.print(*(_tables([_cells(line) for line in lines], console.width) if is_table else map(_text, lines)))
+        shown = _tables([_cells(line) for line in lines], console.width) if is_table else map(_text, lines)
+        console.print(*shown, sep="\n")
 
 
 def new_table(title: str, heads: Sequence[str], names: Sequence[str] = ("",)) -> Table:
@@ -37,12 +40,15 @@ def new_table(title: str, heads: Sequence[str], names: Sequence[str] = ("",)) ->
     return table
 
 
-def _tables(rows: list[list[str]], width: int) -> Iterator[Table]:
+def _tables(rows: list[list[str]], width: int) -> Iterator[Table | Text]:
     heads, body = rows[0], rows[2:]  # row 1 is the rule
     widths = [_width([row[column] for row in body], head) for column, head in enumerate(heads)]
-    widths[0] = min(widths[0], width // 2)
-    for columns in _groups(widths, width):
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, GAP, 0, 0), pad_edge=False)
+    others = sum(widths[1:]) + GAP * len(widths[1:])
+    widths[0] = min(widths[0], max(width - others, NARROWEST), width // 2)
+    for number, columns in enumerate(_groups(widths, width)):
+        if number:
+            yield Text()
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
         for column in columns:
             justify: JustifyMethod = "left" if column == 0 else "right"
             table.add_column(_text(heads[column]), width=widths[column], justify=justify, overflow="fold")
@@ -55,7 +61,7 @@ def _groups(widths: list[int], width: int) -> Iterator[list[int]]:
     """Columns that fit beside each other, each group with column 0."""
     group, used = [0], widths[0] + GAP
     for column in range(1, len(widths)):
-        if len(group) > 1 and used + widths[column] + GAP > width:
+        if len(group) > 1 and used + widths[column] > width:
             yield group
             group, used = [0], widths[0] + GAP
         group.append(column)

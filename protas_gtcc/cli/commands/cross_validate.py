@@ -27,7 +27,8 @@ class Command(RunGrid):
     """Train and evaluate every preset x control x split x seed, then pool all test videos into one table.
 
     All other flags are those of 'protas-gtcc run'. They hold for every run, and the folder is named by them too.
-    Finished runs in the folder are used again, unfinished ones continue.
+    Finished runs in the folder are used again, unfinished ones continue. A terminal shows the main figures, a pipe the
+    whole table.
     """
 
     out: Folder | None = None
@@ -59,14 +60,22 @@ class Command(RunGrid):
 
     def _pool(self, runs: Sequence[RunDirectory], dataset: Dataset, out: Path | None) -> None:
         from protas_gtcc.report.figures import write_tables
-        from protas_gtcc.report.pooled_table import long_table, markdown
+        from protas_gtcc.report.pooled_table import long_table, main_figures, markdown
         from protas_gtcc.runs.cross_validation import summarise
 
         summary = summarise(runs, dataset)
         if out is not None:
             summary["notes"] += left_out(out / "table.json", summary["kinds"])
             write_tables(out, markdown(summary), long_table(summary), summary)
-        print_result(markdown(summary), summary, self.json)
+        on_terminal = f"{main_figures(summary)}\n{where_all_is(out)}\n"
+        print_result(markdown(summary), summary, self.json, on_terminal)
+
+
+def where_all_is(out: Path | None) -> str:
+    """A line that names the files with every figure, or says how to get them."""
+    if out is None:
+        return "All figures: give --out FOLDER for table.md, table.csv and table.json."
+    return f"All figures: {out / 'table.md'}, table.csv and table.json."
 
 
 def left_out(table: Path, kinds: Collection[str]) -> list[str]:

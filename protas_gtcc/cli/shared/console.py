@@ -63,12 +63,16 @@ def print_skipped(broken: Mapping[str, str]) -> None:
         warn(make_console(stderr=True))(f"skipped: {error}")
 
 
-def print_result(markdown: str, figures: Any, as_json: bool) -> None:
-    """Print a result on standard output: as JSON, as a table on a terminal, or as Markdown into pipes and files."""
+def print_result(markdown: str, figures: Any, as_json: bool, on_terminal: str | None = None) -> None:
+    """Print a result on standard output: as JSON, as a table on a terminal, or as Markdown into pipes and files.
+
+    `on_terminal` is what a terminal shows of a long result, in place of all of it.
+    """
     if as_json:
         print(json.dumps(figures, allow_nan=False))
-    else:
-        print_markdown(markdown, make_console())
+        return
+    console = make_console()
+    print_markdown(on_terminal if on_terminal and console.is_terminal else markdown, console)
 
 
 @contextmanager
