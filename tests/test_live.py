@@ -273,12 +273,12 @@ def test_the_terminal_shows_the_action_its_progress_and_the_last_ones():
     terminal = Terminal(Console(file=out, force_terminal=True, width=100), PredictionInfo(names, [0], 5.0), 5.0)
     for frame, (label, progress) in enumerate([(1, 0.5), (1, 1.0), (2, 0.25)]):
         terminal.on_result(
-            FrameResult(frame, label, 0.8, progress, np.full(4, 0.25), None, 0, 0, remaining_seconds=7.0 - frame)
+            FrameResult(frame, label, 0.8, progress, np.full(4, 0.25), None, 0, 0, (0.125, 0.5), 7.0 - frame)
         )
     shown = Console(width=100, record=True, file=io.StringIO())
     shown.print(terminal.view())
     text = shown.export_text()
-    for part in ("mix", "25%", "80%", "about 5 s left", "cut", "100%"):
+    for part in ("mix", "25%  (12% to 50%)", "80%", "about 5 s left", "cut", "100%"):
         assert part in text
 
 

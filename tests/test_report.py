@@ -330,6 +330,14 @@ def test_a_sheet_has_the_best_video_first_and_every_class_once(tmp_path, monkeyp
     ]
     assert [text for text in texts if text in ("0 rest", "1 pour", "2 stir")] == ["0 rest", "1 pour", "2 stir"]
     assert (tmp_path / "videos.png").is_file()
+    assert any(text.startswith("Test videos, the best first") for text in texts)
+
+
+def test_a_sheet_of_some_test_videos_says_of_how_many(tmp_path, monkeypatch) -> None:
+    texts, true = written(monkeypatch), np.repeat([0, 1], 10)
+    videos = [SheetVideo(name, true, true) for name in ("a", "b")]
+    plot_sheet(tmp_path / "videos.png", videos, PredictionInfo(["rest", "pour"], [0], 5.0), 7)
+    assert any(text.startswith("The first 2 of 7 test videos, the best first") for text in texts)
 
 
 def test_a_name_with_control_characters_is_drawn(tmp_path: Path) -> None:

@@ -352,6 +352,7 @@ async def look(page: str, address: str, picture: Path) -> None:
         await hiding_a_run(js, until)
         await hovering_a_frame(js, until)
         await finding_videos(js)
+        await drawing_lengths(js, until)
         assert "Skill" in await js("document.querySelector('section h2').textContent")
         assert "from the best constant to" in await js("document.querySelector('section').textContent")
         heads = "[...document.querySelectorAll('th')]"
@@ -402,6 +403,19 @@ async def hiding_a_run(js: Js, until: Callable[[str], Awaitable[None]]) -> None:
     await js("document.querySelector('.runs input').click()")
     await until(f"{drawn} === 4")
     await until(f"{tables} === 3")
+
+
+async def drawing_lengths(js: Js, until: Callable[[str], Awaitable[None]]) -> None:
+    """Of the true lengths, those that occur have a column, and no others."""
+    plot = "document.querySelector('#segment-lengths .plot')"
+    bins = (await js("DATA.length_bins"))[1:]
+    await js("for (const run of DATA.groups[0].runs) run.lengths.segments[0] = 0")
+    section = "document.getElementById('segment-lengths')"
+    await js(f"{section}.replaceWith(...lengths(DATA.groups[0])); {section}.scrollIntoView()")
+    await until(f"!!{plot}.data")
+    drawn = await js(f"{plot}.data.map((trace) => trace.x)")
+    assert drawn == [bins] * len(drawn)
+    assert await js(f"[...{plot}.querySelectorAll('.xtick text')].map((one) => one.textContent)") == bins
 
 
 async def hovering_a_frame(js: Js, until: Callable[[str], Awaitable[None]]) -> None:

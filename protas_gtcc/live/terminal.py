@@ -95,7 +95,7 @@ class Terminal(Sink):
         now.add_row(
             "progress",
             ProgressBar(total=1, completed=progress, width=40, complete_style=look, finished_style=look),
-            f"{progress:4.0%}" if is_action else "",
+            _with_interval(progress, result.interval) if is_action else "",
         )
         now.add_row(
             "confidence",
@@ -129,3 +129,7 @@ class Terminal(Sink):
             return plural(frames, "frame")
         minutes, seconds = divmod(frames / self._fps, 60)
         return f"{int(minutes)}:{seconds:04.1f}"
+
+
+def _with_interval(progress: float, interval: tuple[float, float] | None) -> str:
+    return f"{progress:4.0%}" + ("" if interval is None else "  ({:.0%} to {:.0%})".format(*interval))

@@ -1,7 +1,8 @@
 """Rows of statistics while videos are visited: one a video, or of many videos one for all that are left out together.
 
 A row takes tens of kilobytes. Every figure and every interval is made of sums over rows in which the videos of one part
-(`left_out.MOST_PARTS`) are all counted or all left out. So these may be added up at once, and memory does not grow.
+(`left_out.MOST_PARTS`) are all counted or all left out. So these may be added up at once: memory grows by some hundred
+bytes a video alone, delays of which a median is made and names.
 """
 
 from __future__ import annotations

@@ -1,19 +1,23 @@
 // Plots by the length of the true segments.
 
 function lengths(group) {
+  // Lengths that some true segment has: no column is empty.
+  const counts = group.runs[0].lengths.segments,
+    found = DATA.length_bins.map((_, i) => i).filter((i) => counts[i]),
+    bins = found.map((i) => DATA.length_bins[i]);
   const draw = (figure, title, write, top) => () => [
     shownRuns(group).map((run) => {
       const { segments, frames, [figure]: values } = run.lengths;
       return {
         type: "scatter",
         mode: "lines+markers",
-        x: DATA.length_bins,
-        y: values,
+        x: bins,
+        y: found.map((i) => values[i]),
         connectgaps: false,
         hovertemplate: "%{text}<extra></extra>",
-        text: values.map(
-          (value, i) =>
-            `${hoverText(run, `segments of ${DATA.length_bins[i]} frames`, value, null, write)}` +
+        text: found.map(
+          (i) =>
+            `${hoverText(run, `segments of ${DATA.length_bins[i]} frames`, values[i], null, write)}` +
             `<br>${segments[i]} segments, ${frames[i]} frames`,
         ),
         line: { color: run.colour, width: 1.6, dash: run.dash },
@@ -24,18 +28,17 @@ function lengths(group) {
       xaxis: axis("frames of the true segment", {
         type: "category",
         categoryorder: "array",
-        categoryarray: DATA.length_bins,
-        range: [-0.3, DATA.length_bins.length - 0.7],
+        categoryarray: bins,
+        range: [-0.3, bins.length - 0.7],
       }),
       yaxis: axis(title, top ? { range: [0, top] } : { rangemode: "tozero" }),
     }),
   ];
-  const counts = group.runs[0].lengths.segments.map((count, i) => `${DATA.length_bins[i]}: ${count}`).join(", ");
   return [
     section(
       "Segment lengths",
       "Frames of actions, pooled by the length of their true segment. " +
-        `Number of true segments by their length in frames: ${counts}.`,
+        `Number of true segments by their length in frames: ${found.map((i) => `${DATA.length_bins[i]}: ${counts[i]}`).join(", ")}.`,
       make(
         "div",
         { className: "pair" },

@@ -120,6 +120,7 @@ function remakeUnseen(group) {
 }
 
 function isSeen(place) {
+  if (!place.checkVisibility()) return false; // else what is in closed videos would be laid out
   const { top, bottom } = place.getBoundingClientRect();
   return bottom > 0 && top < innerHeight;
 }

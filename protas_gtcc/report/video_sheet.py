@@ -32,8 +32,13 @@ class SheetVideo(NamedTuple):
         return float(np.mean(self.labels == self.predicted))
 
 
-def plot_sheet(path: Path | str, videos: Iterable[SheetVideo], info: PredictionInfo) -> None:
-    """Draw the videos, PNG. Of each pair of bars, the upper one is true; all have the same seconds to a pixel."""
+def plot_sheet(
+    path: Path | str, videos: Iterable[SheetVideo], info: PredictionInfo, num_test_videos: int | None = None
+) -> None:
+    """Draw the videos, PNG. Of each pair of bars, the upper one is true; all have the same seconds to a pixel.
+
+    The title says how many test videos there are, if they are more than these.
+    """
     in_order = sorted(videos, key=lambda video: -video.accuracy)
     looks, longest = class_looks(info), max(len(video.labels) for video in in_order)
     whole, each = Stretch(0, longest), NAMES + 2 * BAR + GAP + APART
@@ -41,7 +46,9 @@ def plot_sheet(path: Path | str, videos: Iterable[SheetVideo], info: PredictionI
     classes = np.unique(np.concatenate([np.union1d(video.labels, video.predicted) for video in in_order])).tolist()
     names = {label: f"{label} {shorten(info.class_names[label])}" for label in classes}
     canvas = Canvas(WIDTH, bottom + FOOT + name_classes(None, WIDTH, 0, names, looks))
-    title = "Test videos, the best first. Upper bar: true; lower bar: predicted."
+    is_part = num_test_videos is not None and num_test_videos > len(in_order)
+    which = f"The first {len(in_order)} of {num_test_videos} test videos" if is_part else "Test videos"
+    title = f"{which}, the best first. Upper bar: true; lower bar: predicted."
     canvas.text(BARS_LEFT, TITLE / 2, f"{info.simulated_note(True)} {title}".strip(), LARGE, "lm")
     for number, video in enumerate(in_order):
         top = TITLE + number * each

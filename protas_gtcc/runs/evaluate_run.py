@@ -75,7 +75,7 @@ def evaluate_run(
         plot_details(results.plots, evaluation.metrics)
         skill = video_skill(dataset, dataset.part(split, "train"), evaluation.metrics)
         names = picture_names(videos[:max_pictures])
-        _draw_pictures(results, dataset, _watched([*names], "draw", on_progress), names, skill)
+        _draw_pictures(results, dataset, _watched([*names], "draw", on_progress), names, skill, len(videos))
     # Last: where it stands, the evaluation is whole.
     save_evaluation(evaluation, results.path)
     return evaluation
@@ -161,7 +161,12 @@ def _reservations(run: RunDirectory, model: TrainedModel, dataset: Dataset) -> I
 
 
 def _draw_pictures(
-    run: RunDirectory, dataset: Dataset, videos: Iterable[str], names: Mapping[str, str], skill: VideoSkill | None
+    run: RunDirectory,
+    dataset: Dataset,
+    videos: Iterable[str],
+    names: Mapping[str, str],
+    skill: VideoSkill | None,
+    num_test_videos: int,
 ) -> None:
     """Draw each of these videos with its predictions, and all on one sheet, into the run's plots/.
 
@@ -176,7 +181,7 @@ def _draw_pictures(
         own_skill = None if skill is None else skill.of(labels, prediction.reported)
         plot_video(run.plots / names[video], video, labels, prediction, info, own_skill)
         drawn.append(SheetVideo(video, labels, prediction.labels))
-    plot_sheet(run.plots / "videos.png", drawn, info)
+    plot_sheet(run.plots / "videos.png", drawn, info, num_test_videos)
 
 
 def require_unseen(model: TrainedModel, dataset: Dataset, videos: list[str]) -> None:
