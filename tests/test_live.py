@@ -282,6 +282,22 @@ def test_the_terminal_shows_the_action_its_progress_and_the_last_ones():
         assert part in text
 
 
+def test_the_terminal_has_a_strip_of_the_last_minute_in_the_colours_of_the_classes():
+    colours = ["#d9d9d9", "#ff0000", "#ff0000 #00ff00"]
+    info = PredictionInfo(["rest", "cut", "mix"], [0], 1.0, class_colours=colours)
+    terminal = Terminal(Console(file=io.StringIO(), force_terminal=True), info, 1.0)
+    for frame, label in enumerate([0] * 30 + [1] * 30 + [2] * 30):
+        terminal.on_result(FrameResult(frame, label, 0.8, 0.5, None, None, 0, 0))
+    shown = Console(width=80, record=True, file=io.StringIO())
+    shown.print(terminal.view())
+    lines = shown.export_text(styles=False, clear=False).splitlines()
+    (strip,) = (line for line in lines if line.startswith("until now"))
+    assert strip.split() == ["until", "now", "█" * 40, "1:00.0"]
+    cells = [str(part.style).upper() for part in terminal._strip().spans]
+    assert cells[:20] == ["#FF0000"] * 20
+    assert cells[20:26] == ["#FF0000", "#FF0000", "#00FF00"] * 2, "a stripe between two classes of one red"
+
+
 def test_the_terminal_shows_no_progress_and_no_time_left_in_the_background():
     terminal = Terminal(
         Console(file=io.StringIO(), force_terminal=True), PredictionInfo(["rest", "cut"], [0], 5.0), 5.0

@@ -420,6 +420,20 @@ def test_a_terminal_with_colours_shows_the_best_the_median_and_the_worst_video(c
         assert both in out.getvalue(), "stir above rest, where nothing was seen"
 
 
+def test_the_bars_of_a_terminal_have_the_stripes_of_classes() -> None:
+    true = np.repeat([1, 2], 30)
+    colours = ["#d9d9d9", "#ff0000", "#ff0000 #00ff00"]
+    info, out = PredictionInfo(["rest", "pour", "stir"], [0], 5.0, class_colours=colours), io.StringIO()
+    console = Console(file=out, force_terminal=True, color_system="truecolor", width=90)
+    print_videos([SheetVideo("v", true, true)], info, console)
+    bar = re.findall(r"38;2;(\d+;\d+;\d+);48;2;(\d+;\d+;\d+)m(▀+)", out.getvalue())
+    cells = [(upper, lower) for upper, lower, run in bar for _ in run]
+    assert {upper == lower for upper, lower in cells} == {True}
+    red = [upper == "255;0;0" for upper, _ in cells]
+    assert all(red[:30]), "the class without a stripe"
+    assert [red[at : at + 3].count(False) for at in range(30, 60, 3)] == [1] * 10, "one character in three"
+
+
 def test_a_notebook_shows_a_prediction_with_its_model_its_dataset_or_alone(tmp_path, monkeypatch) -> None:
     true, info = np.repeat([0, 1, 2], 10), PredictionInfo(["rest", "pour", "stir"], [0], 5.0)
     prediction = delayed(true, 2, 3)

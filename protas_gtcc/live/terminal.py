@@ -19,8 +19,9 @@ from protas_gtcc.live.sinks import FrameResult, Sink, Summary
 from protas_gtcc.procedure.result import Event, Procedure
 from protas_gtcc.report.colours import HasClasses, class_looks
 
-SWATCH = "█ "
-"""Before the name of an action, in its colour."""
+CELL = "█"
+STRIP_SECONDS, STRIP_CELLS = 60, 40
+"""The strip of what was last: so many seconds (without a rate, frames), on so many characters."""
 SHOWN_ALARMS = 4
 """On a terminal, the last ones."""
 
@@ -28,7 +29,7 @@ SHOWN_ALARMS = 4
 class Terminal(Sink):
     """A live view: the current action with its progress, confidence and time so far, and the actions before it.
 
-    Of a procedure it shows the task, what is done, next and left, and the last alarms.
+    A strip has the last minute. Of a procedure it shows the task, what is done, next and left, and the last alarms.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Terminal(Sink):
         self._began, self._drawn = 0, 0.0
         self._last: FrameResult | None = None
         self._past: deque[tuple[int, int, int, float]] = deque(maxlen=6)
+        self._recent: deque[int] = deque(maxlen=max(1, round(STRIP_SECONDS * (fps or 1))))
         self._note = ""
 
     def on_result(self, result: FrameResult) -> None:
@@ -61,6 +63,7 @@ class Terminal(Sink):
             self._past.append((before.label, self._began, result.frame, before.progress))
             self._began = result.frame
         self._last, self._note = result, ""
+        self._recent.append(result.label)
         if result.procedure is not None:
             self._alarms.extend(event for event in result.procedure.events if event.is_alarm)
         # Drawing costs far more than a step, and twenty pictures a second look smooth.
@@ -105,16 +108,29 @@ class Terminal(Sink):
         past = Table("at", "for", "action", "progress at its end", show_edge=False, box=None, header_style="dim")
         for label, began, ended, progress in reversed(self._past):
             done = "" if label in self._background else f"{progress:4.0%}"
-            action = Text.assemble((SWATCH, self._looks[label].fill), self._names[label])
+            action = self._swatch(label) + self._names[label]
             past.add_row(self._time(began), self._time(ended - began), action, done)
         lines = f"frame {result.frame}, {self._time(result.frame)}, {result.waiting} waiting"
         if result.delay is not None:
             lines += f", {result.delay.total:.2f} s behind, {result.dropped} skipped"
-        heading = Text.assemble((SWATCH, look), (name, "bold"), f"  for {self._time(result.frame - self._began + 1)}")
+        heading = self._swatch(result.label) + Text(name, "bold")
+        heading.append(f"  for {self._time(result.frame - self._began + 1)}")
         if is_action and result.remaining_seconds is not None:
             heading.append(f", about {result.remaining_seconds:.0f} s left")
         procedure = [] if result.procedure is None else [*self._procedure(result, result.procedure)]
+        now.add_row("until now", self._strip(), self._time(len(self._recent)))
         return Group(heading, now, *procedure, Text(f"{lines}  {self._note}", style="dim"), past)
+
+    def _swatch(self, label: int) -> Text:
+        """What stands before the name of an action, in its look."""
+        look = self._looks[label]
+        return Text.assemble((CELL, look.cell(0)), (CELL, look.cell(1)), " ")
+
+    def _strip(self) -> Text:
+        """The actions of the last time, the present at the right."""
+        labels, cells = [*self._recent], min(STRIP_CELLS, len(self._recent))
+        shown = [labels[(column + 1) * len(labels) // cells - 1] for column in range(cells)]
+        return Text.assemble(*((CELL, self._looks[label].cell(column)) for column, label in enumerate(shown)))
 
     def _procedure(self, result: FrameResult, procedure: Procedure) -> Iterator[Text]:
         steps = checklist(self._steps, result.task, result.task_probability)

@@ -42,6 +42,10 @@ class ClassLook:
     stripe: str
     text: str
 
+    def cell(self, column: int) -> str:
+        """The colour of a character of a bar on a terminal, where the stripe is every third one."""
+        return self.stripe if self.stripe and column % 3 == 1 else self.fill
+
 
 def class_looks(facts: HasClasses) -> list[ClassLook]:
     """A look for each class id; background is light grey."""

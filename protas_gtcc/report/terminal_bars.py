@@ -44,8 +44,8 @@ def _sampled(labels: np.ndarray, width: int) -> np.ndarray:
 
 def _bar(true: np.ndarray, predicted: np.ndarray, looks: list[ClassLook]) -> Text:
     bar = Text()
-    for upper, lower in zip(true.tolist(), predicted.tolist(), strict=True):
-        bar.append(UPPER_HALF, Style(color=looks[upper].fill, bgcolor=looks[lower].fill))
+    for column, (upper, lower) in enumerate(zip(true.tolist(), predicted.tolist(), strict=True)):
+        bar.append(UPPER_HALF, Style(color=looks[upper].cell(column), bgcolor=looks[lower].cell(column)))
     return bar
 
 
@@ -57,6 +57,5 @@ def _names(videos: list[SheetVideo], info: HasClasses, looks: list[ClassLook]) -
 
 def _swatches(labels: list[int], info: HasClasses, looks: list[ClassLook]) -> Iterator[Text]:
     for label in labels:
-        yield Text(
-            f" {shorten(info.class_names[label], 24)} ", Style(color=looks[label].text, bgcolor=looks[label].fill)
-        )
+        look, name = looks[label], shorten(info.class_names[label], 24)
+        yield Text.assemble((" ", f"on {look.cell(1)}"), (f" {name} ", Style(color=look.text, bgcolor=look.fill)))
