@@ -36,6 +36,7 @@ DIM, PEOPLE = 8, 20
 FEWEST_FRAMES, MOST_FRAMES = 40, 60
 VIDEOS_A_FOLDER = 1000
 TINY = ("--epochs", "1", "--stages", "2", "--layers", "3", "--maps", "8", "--batch-size", "64", "--device", "cpu")
+TINY_ENCODER = ("--loss", "tcc", "--epochs", "1", "--layers", "1", "--hidden", "8", "--output-dim", "8")
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,14 @@ def steps_in(place: Path, size: int, seed: int) -> dict[str, tuple[list[str], st
     layout = str(place / "layout")
     people = ("--subject-pattern", "p[0-9]+")
     predict = ["predict", run, f"{layout}/features", "--device", "cpu", "--overwrite", "--no-pictures", "--no-tables"]
+    align = ["align", *TINY_ENCODER, "--no-score", "--replace", "--device", "cpu"]
     predicted = place / "predicted" / ("predictions.json" if size > VIDEOS_A_SHARD else "predictions.h5")
     return {
         "prepare": (["prepare", layout, "--out", data, "--fps", "1", "--overwrite", *people], "videos.h5"),
         "check": (["check", data], ""),
         "check folder": (["check", layout, "--fps", "1", *people], ""),
         "join": (["join", data, "--out", str(place / "all.h5"), "--overwrite"], "all.h5"),
+        "align": ([*align, "--dataset", str(place / "all.h5"), "--out", str(place / "align")], "all.h5"),
         "labels": (["labels", layout, "--into", data], "videos.h5"),
         "train": (["train", "--dataset", data, "--out", run, "--seed", str(seed), *TINY], "run"),
         "evaluate": (["evaluate", run, "--device", "cpu", "--pictures", "0"], "run"),
