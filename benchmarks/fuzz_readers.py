@@ -249,8 +249,8 @@ def _annotations(kind: Format) -> Callable[[Path], Path]:
     )
 
     def write(folder: Path) -> Path:
-        ((path, _),) = write_annotations(folder, kind, [Annotation("tea", segments)], WriteFacts(("cut", "mix"), 5.0))
-        return path
+        written = write_annotations(folder, kind, [Annotation("tea", segments)], WriteFacts(("cut", "mix"), 5.0))
+        return written[0][0]
 
     return write
 

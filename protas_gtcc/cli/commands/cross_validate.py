@@ -67,7 +67,7 @@ class Command(RunGrid):
         if out is not None:
             summary["notes"] += left_out(out / "table.json", summary["kinds"])
             write_tables(out, markdown(summary), long_table(summary), summary)
-        on_terminal = f"{main_figures(summary)}\n{where_all_is(out)}\n"
+        on_terminal = (main_figures(summary), where_all_is(out))
         print_result(markdown(summary), summary, self.json, on_terminal)
 
 

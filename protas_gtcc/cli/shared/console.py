@@ -63,16 +63,21 @@ def print_skipped(broken: Mapping[str, str]) -> None:
         warn(make_console(stderr=True))(f"skipped: {error}")
 
 
-def print_result(markdown: str, figures: Any, as_json: bool, on_terminal: str | None = None) -> None:
+def print_result(markdown: str, figures: Any, as_json: bool, on_terminal: tuple[str, str] | None = None) -> None:
     """Print a result on standard output: as JSON, as a table on a terminal, or as Markdown into pipes and files.
 
-    `on_terminal` is what a terminal shows of a long result, in place of all of it.
+    `on_terminal` is what a terminal shows of a long result, in place of all of it: Markdown, and a line below it.
     """
     if as_json:
         print(json.dumps(figures, allow_nan=False))
         return
     console = make_console()
-    print_markdown(on_terminal if on_terminal and console.is_terminal else markdown, console)
+    if on_terminal is None or not console.is_terminal:
+        print_markdown(markdown, console)
+        return
+    shown, line = on_terminal
+    print_markdown(shown, console)
+    console.print(line, soft_wrap=True)  # no path in it is broken
 
 
 @contextmanager
