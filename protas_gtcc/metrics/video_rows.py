@@ -17,7 +17,7 @@ from protas_gtcc.metrics.procedure import ProcedureRow
 
 @dataclass(frozen=True, eq=False)
 class VideoRows:
-    """Sums and counts of V videos with C classes, for P predictors of progress."""
+    """Sums and counts of V videos with C classes, for P predictors of progress; V rows if they are added up."""
 
     class_names: list[str]
     lookups: tuple[str, ...]
