@@ -97,7 +97,7 @@ def test_a_server_answers_with_the_frames_that_are_known_enough_and_with_the_res
         return answers, last
 
     app = make_app(model, Limits(), None, tmp_path / "states")
-    with running(server_config(app, Limits(), DIM, log_config=None)) as address:
+    with running(server_config(app, Limits(), DIM, port=0, log_config=None)) as address:
         answers, last = asyncio.run(asyncio.wait_for(run(address), 30))
     waiting, expected = round(model.facts.fps), model.predict(features)
     assert [len(answer) for answer in answers] == [max(0, min(8, 8 * n + 8 - waiting)) for n in range(5)]

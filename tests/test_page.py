@@ -149,7 +149,7 @@ def test_the_page_lists_steps_alarms_and_the_time_left_and_a_page_that_is_opened
                 found.append(answer["result"]["value"])
             return found
 
-    config = server_config(make_app(model, limits), limits, DIM, log_config=None)
+    config = server_config(make_app(model, limits), limits, DIM, port=0, log_config=None)
     with running(config) as address, browser(tmp_path / "profile") as page:
         wide, narrow = asyncio.run(run(address, page))
     assert wide["counted"] == "2 of 2 steps done, cake (inferred)"

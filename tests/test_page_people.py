@@ -53,7 +53,7 @@ def make_hostile_model() -> TrainedModel:
 @contextmanager
 def serving_procedures(model: TrainedModel) -> Iterator[str]:
     limits = Limits(frames_a_message=200)
-    with running(server_config(make_app(model, limits), limits, DIM, log_config=None)) as address:
+    with running(server_config(make_app(model, limits), limits, DIM, port=0, log_config=None)) as address:
         yield address
 
 

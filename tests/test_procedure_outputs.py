@@ -423,7 +423,7 @@ def test_a_resumed_stream_shows_its_events_and_repeats_none(model, tmp_path):
 def serving(model: TrainedModel) -> Iterator[str]:
     """A server of a model; its address."""
     limits = Limits(frames_a_message=200, frames_a_second=1e6)
-    with running(server_config(make_app(model, limits), limits, DIM, log_config=None)) as address:
+    with running(server_config(make_app(model, limits), limits, DIM, port=0, log_config=None)) as address:
         yield address
 
 
