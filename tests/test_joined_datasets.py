@@ -280,19 +280,22 @@ def test_a_joined_file_that_names_itself_is_refused(shards, joined, monkeypatch)
 
 
 def test_a_damaged_table_of_shards_is_named(joined):
-    with h5py.File(joined, "r+") as file:
-        file["shards/of_video"][0] = 1
+    damaged = shutil.copyfile(joined, joined.with_name("damaged.h5"))
+    with h5py.File(damaged, "r+") as file:
+        file["shards/features/features"][0, 0] = 1
     with pytest.raises(InputError, match="its table of shards differs from what was written"):
-        Dataset(joined)
-    for change, message in (("of_video", "names a shard that is none of 2"), ("paths", "does not fit its index")):
-        with changed_by_hand(joined) as file:
-            if change == "of_video":
-                file["shards/of_video"][0] = 7
-            else:
-                del file["shards/labels"]
-                file["shards/labels"] = np.zeros(3, dtype=np.int64)
+        Dataset(damaged)
+    for name, values, message in (
+        ("labels", np.zeros(3, dtype=np.int64), "does not fit its index"),
+        ("features/features", np.full((6, 2), 7), "names a shard that is none of 2"),
+        ("features/features", np.full((6, 2), 0.5), "should be whole numbers, but are float64"),
+    ):
+        shutil.copyfile(joined, damaged)
+        with changed_by_hand(damaged) as file:
+            del file[f"shards/{name}"]
+            file[f"shards/{name}"] = values
         with pytest.raises(InputError, match=message):
-            Dataset(joined)
+            Dataset(damaged)
 
 
 def test_links_in_the_place_of_features_are_still_not_followed(joined, shards):

@@ -5,8 +5,9 @@
 - `writer`: making the file
 - `file`: reading the file, video by video (`Dataset`)
 - `opened`: the open file, and which file has a video's features
-- `shards`: files that a joined file reads features from
-- `feature_sets`: adding a feature set to the file
+- `shards`, `shard_table`: files that a joined file reads features from, and its table of them
+- `feature_sets`, `feature_shards`: adding a feature set to the file, or of a joined file to shards beside it
+- `changing`: changing the file, on a copy
 - `held_out`: drawing videos to hold out, whole people at a time
 - `reader`: features as a run sees them: the dataset's own, or those of a control; their mean and deviation
 """

@@ -1,21 +1,28 @@
-"""Adding a feature set to an existing dataset file: on a copy, which takes the file's name when whole."""
+"""Adding a feature set to a dataset file: on a copy, which takes the file's name when whole.
+
+The features go into the copy, or of a joined file into shards beside it.
+"""
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from protas_gtcc.dataset.changing import changed_dataset
 from protas_gtcc.dataset.description import FeatureSet
+from protas_gtcc.dataset.feature_shards import feature_shards, shards_folder
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import seal, write_feature_set, write_features
+from protas_gtcc.dataset.header import write_feature_set, write_features
+from protas_gtcc.dataset.shard_table import NO_FEATURES, ShardTable, path_from
 from protas_gtcc.dataset.writer import require_features
 from protas_gtcc.errors import InputError, listed, plural
-from protas_gtcc.storage.hdf5 import changed_copy
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.storage.plain_names import require_plain_name
+from protas_gtcc.storage.stored import OwnFile
 
 _BYTES_PER_VIDEO = 4096
 """An upper bound on what one more array takes in the file beside its values."""
@@ -41,21 +48,47 @@ def add_feature_set(
         _check_set(dataset, name, feature_set, replace)
         _check_videos(dataset, name, feature_set, features)
         _check_space(dataset, feature_set, features)
-        _add(path, dataset, name, feature_set, features)
+        add = _add_as_shards if dataset.is_joined else _add_inside
+        add(path, dataset, name, feature_set, features)
 
 
-def _add(path: Path, dataset: Dataset, name: str, feature_set: FeatureSet, features: Mapping[str, np.ndarray]) -> None:
-    with changed_copy(path) as file:
+def _add_inside(
+    path: Path, dataset: Dataset, name: str, feature_set: FeatureSet, features: Mapping[str, np.ndarray]
+) -> None:
+    with changed_dataset(path) as file:
         write_feature_set(file, name, feature_set)
-        for video, num_frames in dataset.num_frames.items():
+        for video in dataset.video_names:
             group = file[f"videos/{video}"]
             if video in features:
-                values = np.asarray(features[video])
-                require_features(values, (num_frames, feature_set.dim), f"video {video}, {name}")
-                write_features(group, name, values)
+                write_features(group, name, _values(dataset, name, feature_set, features, video))
             elif name in group["features"]:
                 del group["features"][name], group["checksums"][name]  # the set that is replaced had it
-        seal(file)
+
+
+def _add_as_shards(
+    path: Path, dataset: Dataset, name: str, feature_set: FeatureSet, features: Mapping[str, np.ndarray]
+) -> None:
+    """Of a joined file, whose features are all in other files. Shards of a set that is replaced are removed."""
+    num_values = {video: frames * feature_set.dim for video, frames in dataset.num_frames.items() if video in features}
+    read = functools.partial(_values, dataset, name, feature_set, features)
+    with feature_shards(path, name, num_values, read) as (shards, places), changed_dataset(path) as file:
+        table = ShardTable.read(OwnFile(file), len(dataset.video_names))
+        old = table.remove(name)
+        column = [places.get(video, NO_FEATURES) for video in dataset.video_names]
+        table.add([path_from(path, shard) for shard in shards], name, column)
+        table.write(file)
+        write_feature_set(file, name, feature_set)
+    for shard in (path.parent / name for name in old):
+        if shard.parent == shards_folder(path):  # nothing else is ours
+            shard.unlink(missing_ok=True)
+
+
+def _values(
+    dataset: Dataset, name: str, feature_set: FeatureSet, features: Mapping[str, np.ndarray], video: str
+) -> np.ndarray:
+    values = np.asarray(features[video])
+    require_features(values, (dataset.num_frames[video], feature_set.dim), f"video {video}, {name}")
+    return values
 
 
 def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bool) -> None:
@@ -63,7 +96,7 @@ def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bo
     require_plain_name(name, "feature set")
     if name in dataset.feature_sets and not replace:
         raise InputError(f"{where} exists; replace it, or give another name")
-    if name in dataset.sets_in_shards:
+    if name in dataset.joined_in:
         raise InputError(f"{where} is in the files that were joined, which stay as they are; give another name")
     if feature_set.split is not None and feature_set.split not in dataset.info.splits:
         splits = listed(dataset.info.splits)

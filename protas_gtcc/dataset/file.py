@@ -13,7 +13,7 @@
     /videos/<video>/           task, subject, environment (absent if unknown), checksum
     /videos/<video>/features/<feature set>   [T, D], contiguous, so that a window of frames is one read
     /videos/<video>/checksums/<feature set>  [T], the CRC-32 of each frame
-    /shards/                   of a file joined from others (`shards.py`): which other files have the features
+    /shards/                   of a file joined from others (`shard_table.py`): which other files have the features
 
 `writer.py` writes such files, `feature_sets.py` adds sets to them. A `Dataset` opens the file when it first needs it,
 and again in every process that it is sent to, so one `Dataset` serves any number of loading workers.
@@ -34,6 +34,7 @@ from protas_gtcc.annotations.mistakes import Track, track_of_json
 from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, feature_kind, joined_set, tied_name
 from protas_gtcc.dataset.header import frame_checksums, read_header, read_video_facts
 from protas_gtcc.dataset.opened import OpenedDataset
+from protas_gtcc.dataset.shard_table import ShardTable
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.predictions import JoinedSet
 from protas_gtcc.storage.hdf5 import named_if_damaged, require_array
@@ -62,9 +63,10 @@ class Dataset:
         with _open(self.path) as file:
             self.info, self.feature_sets, self.num_frames = read_header(file, self.path)
             opened = OpenedDataset.of(file, self.path, self.num_frames)  # finds damage early
+            table = opened.shards.table if opened.shards is not None else ShardTable()
             self.is_joined = opened.shards is not None
-            self.sets_in_shards = opened.shards.feature_sets if opened.shards is not None else frozenset[str]()
-            """The feature sets that a joined file has in its shards (`shards.py`)."""
+            self.joined_in = [name for name in self.feature_sets if table.is_joined(name)]
+            """The feature sets that came with the files that were joined."""
         self.video_names: list[str] = list(self.num_frames)
         self._number = {video: number for number, video in enumerate(self.video_names)}
 

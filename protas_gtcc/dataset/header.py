@@ -43,7 +43,7 @@ from protas_gtcc.storage.ragged import checksum, read_lengths
 from protas_gtcc.storage.stored import OwnFile, StoredFile, StoredGroup, open_stored
 
 FORMAT = "protas_gtcc dataset"
-FORMAT_VERSION, JOINED_VERSION = 2, 3
+FORMAT_VERSION, JOINED_VERSION = 2, 4
 """Of a file with all that it needs, and of one whose features are in other files."""
 VIDEO_FACTS = ("task", "subject", "environment")
 _ALWAYS_WRITTEN = ("task", "subject")
@@ -159,10 +159,10 @@ def read_header(file: StoredFile, path: Path) -> tuple[DatasetInfo, dict[str, Fe
         if not has_format(file, FORMAT):
             raise InputError(f"{path} is an HDF5 file, but not a {FORMAT}; make one with 'protas-gtcc prepare'")
         version = read_fact(file, "format_version", whole)
-        ours = JOINED_VERSION if "shards" in file else FORMAT_VERSION
+        ours, again = (JOINED_VERSION, "join the files") if "shards" in file else (FORMAT_VERSION, "prepare it")
         if version != ours:
             reads = f"this program reads version {ours}"
-            raise InputError(f"{path} has format version {version}, but {reads}; prepare it again, or upgrade")
+            raise InputError(f"{path} has format version {version}, but {reads}; {again} again, or upgrade")
         arrays = ("labels", "progress", "segments")
         needed = ("video_names", "num_frames", "num_segments", *arrays, "splits", "feature_sets", "videos")
         missing = [name for name in needed if name not in file]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from protas_gtcc.dataset.header import FORMAT
-from protas_gtcc.dataset.shards import NAME, Shards
+from protas_gtcc.dataset.shard_table import NAME
+from protas_gtcc.dataset.shards import Shards
 from protas_gtcc.storage.hdf5 import named_if_damaged
 from protas_gtcc.storage.ragged import RaggedReader, read_lengths
 from protas_gtcc.storage.stored import StoredFile
@@ -42,13 +43,13 @@ class OpenedDataset(NamedTuple):
             )
 
     def has_features(self, number: int, video: str, feature_set: str) -> bool:
-        """Whether the video of this number has features of the set, here or in its shard."""
-        if self.shards is not None and self.shards.has(number, feature_set):
-            return True
+        """Whether the video of this number has features of the set, here or in a shard."""
+        if self.shards is not None:
+            return self.shards.has(number, feature_set)
         return feature_set in self.file.group(f"videos/{video}/features")
 
     def file_with(self, number: int, video: str, feature_set: str) -> StoredFile:
-        """The file that holds them: this one, unless only the shard has them. Raises `InputError` as `Shards` does."""
+        """The file that holds them: this one, or a shard. Raises `InputError` as `Shards` does."""
         if self.shards is None or not self.shards.has(number, feature_set):
             return self.file
         return self.shards.file_with(number, video, feature_set)

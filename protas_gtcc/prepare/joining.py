@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from protas_gtcc.dataset.description import PARTS, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import FORMAT, JOINED_VERSION, read_video_facts
-from protas_gtcc.dataset.shards import NO_FEATURES, features_checksum, labels_checksum, path_from, write_shards
+from protas_gtcc.dataset.shard_table import NO_FEATURES, ShardTable, path_from
+from protas_gtcc.dataset.shards import features_checksum, labels_checksum
 from protas_gtcc.dataset.writer import write_dataset
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.storage.hdf5 import named_if_damaged
@@ -35,22 +38,24 @@ def join(
     if out.resolve() in [shard.resolve() for shard in shards]:
         raise InputError(f"{out} is one of the files to join; give another --out")
     info, sets, num_videos = _described(shards, out, feature_sets)
-    labels, of_video = list[int](), list[int]()
-    features: dict[str, list[int]] = {name: [] for name in sets}
+    table = ShardTable([path_from(out, shard) for shard in shards])
+    features: dict[str, list[tuple[int, int]]] = {name: [] for name in sets}
+    done = 0
     with write_dataset(out, info, sets, overwrite, JOINED_VERSION) as writer:
         for number, shard in enumerate(shards):
             dataset = Dataset(shard)  # again: those of all shards would be as large as the joined file
             with open_stored(shard, _PREPARE) as file:
-                labels.append(_checksum_of_labels(file, shard))
+                table.labels.append(_checksum_of_labels(file, shard))
                 for video in dataset.video_names:
                     with named_if_damaged(shard, f"video {video}"):
                         facts = read_video_facts(file.group(f"videos/{video}"))  # all three at once
                     writer.add(Video(video, dataset.labels(video), {}, **facts, track=dataset.track(video)))
-                    of_video.append(number)
-                    for name, found in features.items():
-                        found.append(_checksum_of_features(file, dataset, video, name))
-                    on_progress("joining", len(of_video), num_videos)
-        write_shards(writer.file, [path_from(out, shard) for shard in shards], labels, of_video, features)
+                    for name, places in features.items():
+                        places.append(_place(file, dataset, video, name, number))
+                    done += 1
+                    on_progress("joining", done, num_videos)
+        table.features = {name: np.array(places, dtype=np.int64).reshape(-1, 2) for name, places in features.items()}
+        table.write(writer.file)
 
 
 def _described(
@@ -138,11 +143,11 @@ def _checksum_of_labels(file: StoredFile, shard: Path) -> int:
     return found
 
 
-def _checksum_of_features(file: StoredFile, dataset: Dataset, video: str, name: str) -> int:
+def _place(file: StoredFile, dataset: Dataset, video: str, name: str, shard: int) -> tuple[int, int]:
     if not dataset.has_features(video, name):
         return NO_FEATURES
     try:
-        return features_checksum(file, video, name)
+        return shard, features_checksum(file, video, name)
     except (KeyError, ValueError) as error:
         what = f"the features {name} of video {video} have no checksums"
         raise InputError(f"{dataset.path}: {what}; {_PREPARE}") from error

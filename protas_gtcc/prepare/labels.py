@@ -14,8 +14,9 @@ import numpy as np
 from protas_gtcc.annotations.resampling import resample_indices
 from protas_gtcc.annotations.segments import progress_target, segment_array
 from protas_gtcc.annotations.task_graph import TaskGraph, count_task_graph
+from protas_gtcc.dataset.changing import changed_dataset
 from protas_gtcc.dataset.file import Dataset
-from protas_gtcc.dataset.header import seal, write_classes
+from protas_gtcc.dataset.header import write_classes
 from protas_gtcc.dataset.writer import LabelWriter, require_track
 from protas_gtcc.errors import InputError, listed
 from protas_gtcc.layouts.base import Layout
@@ -25,7 +26,6 @@ from protas_gtcc.layouts.rates import FrameRates, all_rates, rate_of
 from protas_gtcc.prepare.survey import OnProgress, show_nothing
 from protas_gtcc.storage.atomic import replace_when_whole
 from protas_gtcc.storage.csv_tables import Columns, write_csv_table
-from protas_gtcc.storage.hdf5 import changed_copy
 from protas_gtcc.storage.locks import only_writer
 from protas_gtcc.storage.npy_rows import NpyRows
 
@@ -97,7 +97,7 @@ def _replace_labels(
     layout.pair_by_length(file.name, lengths)
     if tolerance_frames is not None:  # it was counted at the features' own rate, which may have been higher
         tolerance_frames = min(tolerance_frames, frames_of_a_second(file_fps))
-    with changed_copy(file) as copy:
+    with changed_dataset(file) as copy:
         write_classes(copy, layout.class_names, layout.background)
         writer = LabelWriter(copy, len(layout.class_names), layout.background)
         for done, (video, num_frames) in enumerate(dataset.num_frames.items(), start=1):
@@ -113,7 +113,6 @@ def _replace_labels(
             writer.append(labels[:num_frames], track)
             on_progress("labels", done, len(dataset.num_frames))
         writer.finish()
-        seal(copy)
     return len(dataset.num_frames)
 
 
