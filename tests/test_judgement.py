@@ -10,6 +10,7 @@ import pytest
 
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet, Video
 from protas_gtcc.dataset.writer import write_dataset
+from protas_gtcc.metrics import row_sums
 from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, save_evaluation
 from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.predictions import PredictionInfo
@@ -89,3 +90,12 @@ def test_runs_that_report_no_progress_are_judged_by_segmentation(tmp_path, kitch
     (sentence,) = judgement(runs(tmp_path, kitchen, {"one": 1, "other": 8}, silent=True))
     assert "skill" not in sentence
     assert "one is better than other in frames right" in sentence
+
+
+@pytest.mark.parametrize("people", [["anna"], ["anna", "ben"], [f"p{number}" for number in range(9)]])
+def test_rows_of_many_videos_that_are_added_up_give_the_same_sentences(tmp_path, monkeypatch, people):
+    data = make_kitchen(tmp_path / "kitchen.h5", people)
+    evaluated = runs(tmp_path, data, {"late": 4, "prompt": 1})
+    expected = judgement(evaluated)
+    monkeypatch.setattr(row_sums, "MOST_ROWS", 2)
+    assert judgement(evaluated) == expected

@@ -29,7 +29,7 @@ class PooledRows:
 
     rows: VideoRows
     tests: list[Test]
-    """(video, split) of every row; a test comes once for each seed."""
+    """(video, split) of every row; a test comes once for each seed. With rows of several videos, their number."""
 
     @property
     def videos(self) -> list[str]:
@@ -38,6 +38,8 @@ class PooledRows:
 
     def only(self, tests: set[Test]) -> PooledRows:
         """The rows of these tests alone."""
+        if tests.issuperset(self.tests):  # rows of several videos each can only be taken together
+            return self
         kept = [number for number, test in enumerate(self.tests) if test in tests]
         return PooledRows(self.rows.only(kept), [self.tests[number] for number in kept])
 
@@ -84,7 +86,7 @@ def paired_differences(one: PooledRows, other: PooledRows) -> dict[str, Any]:
 
 
 def _rows(pooled: PooledRows) -> Rows:
-    return Rows(pooled.rows.clusters, pooled.tests)
+    return Rows(pooled.rows.row_clusters, pooled.tests)
 
 
 def _limits_of_difference(path: Path) -> Limits | None:

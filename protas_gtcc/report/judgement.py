@@ -66,7 +66,8 @@ def _sentence(
         parts[clear if excludes_zero(bounds) else "does not clearly differ from"].append(text)
     found = [f"{verb} {other_name} in {listed(texts)}" for verb, texts in parts.items() if texts]
     unknown = bounds_at(differences, judged[0].path) is None
-    return f"{name} {', and '.join(found)}{_too_few(len(rows.videos)) if unknown else '; in brackets, 95 % intervals'}."
+    end = _too_few(len(rows.rows.videos)) if unknown else "; in brackets, 95 % intervals"
+    return f"{name} {', and '.join(found)}{end}."
 
 
 def _too_few(num_videos: int) -> str:
@@ -81,7 +82,8 @@ def _rows(run: EvaluatedRun) -> PooledRows:
         lookups = fit_lookups(training, info.num_classes, info.background)
     except InputError:  # no action in training: only what needs no fitting
         lookups = fit_lookups([], info.num_classes, info.background)
-    videos = ((video, dataset.labels(video), run.predictions.read(video)) for video in run.videos)
-    people = {video: dataset.attribute(video, "subject") for video in run.videos}
-    rows = collect_rows(videos, lookups, info.class_names, info.background, info.fps, people)
-    return PooledRows(rows, [(video, split) for video in run.videos])
+    names = sorted(run.videos)  # in one order in all runs: rows of many videos are added up
+    videos = ((video, dataset.labels(video), run.predictions.read(video)) for video in names)
+    people = {video: dataset.attribute(video, "subject") for video in names}
+    rows = collect_rows(videos, lookups, info.class_names, info.background, info.fps, people, together=True)
+    return PooledRows(rows, [(name, split) for name in (rows.row_clusters if rows.is_added_up else names)])
