@@ -16,7 +16,7 @@ from protas_gtcc.decoding.decoder import DurationDecoder
 from protas_gtcc.decoding.duration_filter import TINY
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import CHANNELS, Prediction
-from tests.test_decoding import ALONE, FPS, SETTINGS, TRAINING, chain, evidence, quantile, video
+from tests.test_decoding import ALONE, FPS, SETTINGS, TRAINING, chain, quantile, video
 
 CAKE = [video((0, 3), (1, 9), (2, 20)), video((1, 12), (2, 25), (0, 5))]
 TEA = [video((0, 2), (2, 6), (3, 14)), video((2, 4), (3, 30), (0, 2)), video((3, 22), (2, 5))]
@@ -49,25 +49,47 @@ class Twin(NamedTuple):
     progress: np.ndarray
 
 
+HAS_CLASS = np.array([[((TABLES.state_class == c) & (TABLES.state_task == k)).any() for c in range(4)] for k in (0, 1)])
+IS_ACTION = np.array([False, True, True, True])
+
+
+def state_weights(probs: np.ndarray, settings: DecodingConfig) -> np.ndarray:
+    """What each state is weighted with at each frame, `[T, S]`: the same odds as of all actions and background."""
+    weighted = []
+    for c, k in zip(TABLES.state_class, TABLES.state_task, strict=True):
+        freed = probs / TABLES.share**settings.prior_exponent
+        freed /= freed.sum(axis=1, keepdims=True)
+        if not IS_ACTION[c]:
+            freed[:, c] *= freed[:, IS_ACTION & HAS_CLASS[k]].sum(axis=1) / freed[:, IS_ACTION].sum(axis=1)
+        doubted = (1 - settings.doubt) * freed[:, c] + settings.doubt / probs.shape[1]
+        weighted.append(doubted ** min(settings.evidence / (TABLES.typical[0] * FPS), 1))
+    return np.stack(weighted, axis=1)
+
+
+def shared_among(tasks: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """Probabilities `[C]` of which that of all actions is shared by how likely the tasks are that have them."""
+    own = probs * (tasks @ HAS_CLASS) * IS_ACTION
+    return np.where(IS_ACTION, own * probs[IS_ACTION].sum() / own.sum(), probs)
+
+
 def twin(probs: np.ndarray, settings: DecodingConfig, task: int = 0) -> Twin:
-    """The slow, obvious filter: one dense matrix, and the network weighted by the tasks that have a class."""
+    """The slow, obvious filter: one dense matrix."""
     begins, move, states, low, high, _ = chain(TABLES, settings)
     labels, tasks = TABLES.state_class[states], TABLES.state_task[states]
     if task:
         begins = np.where(tasks == task - 1, begins, 0)
-    has_class = np.array([[((labels == c) & (tasks == k)).any() for c in range(4)] for k in range(2)], dtype=float)
     mass, found = begins, Twin(*(np.zeros((size, len(probs))) for size in (4, 2, 4)))
-    for t, weights in enumerate(evidence(probs, TABLES, settings)):
-        mass = (begins if t == 0 else mass @ move) * weights[labels]
+    for t, weights in enumerate(state_weights(probs, settings)):
+        mass = (begins if t == 0 else mass @ move) * weights[states]
         mass = mass / mass.sum()
         if not task:
             mass = mass * np.maximum(TINY / np.bincount(tasks, mass), 1)[tasks]
         of_task = np.bincount(tasks, mass, minlength=2)
         network = (probs[t] / TABLES.share**settings.prior_exponent) ** (1 / settings.temperature)
-        network = network / network.sum() * (of_task @ has_class)
+        network = shared_among(of_task, network / network.sum())
         share = settings.network_class_share
         found.tasks[:, t] = of_task
-        found.classes[:, t] = (1 - share) * np.bincount(labels, mass, minlength=4) + share * network / network.sum()
+        found.classes[:, t] = (1 - share) * np.bincount(labels, mass, minlength=4) + share * network
         for label in range(4):
             own = mass * (labels == label)
             found.progress[label, t] = quantile(low, high, own, 0.5) if own.any() else 0.5
@@ -93,9 +115,11 @@ def test_a_given_task_is_the_filter_of_that_task_alone(task):
     assert absent not in found.labels
     assert not found.probs[absent].any()
     np.testing.assert_array_equal(found.task_probs[task - 1], 1)
-    alone = TABLES.of_task(task - 1)
-    settings = dataclasses.replace(SETTINGS, network_class_share=0.0)
-    given, expected = (decoded(probs, progress, settings, *one) for one in ((TABLES, task), (alone,)))
+    # Alone, the task has all of the network's actions; what others have goes to its own, less what they are divided by.
+    settings = dataclasses.replace(SETTINGS, network_class_share=0.0, prior_exponent=0.0, doubt=0.0)
+    own = np.stack([shared_among(np.eye(2)[task - 1], frame) for frame in probs])
+    given = decoded(probs, progress, settings, task=task)
+    expected = decoded(own, progress, settings, TABLES.of_task(task - 1))
     for name in ("labels", "reported", *CHANNELS):
         if name != "task_probs":
             # Remaining times are interpolated between points that reach to the longest segment of all tasks.

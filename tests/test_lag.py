@@ -78,7 +78,7 @@ def test_with_the_memory_of_what_is_done_the_last_frames_later_are_those_of_an_o
         for k, own in zip(trace.known[v], trace.order[v], strict=True):
             if k >= 0:
                 order[k] = own[:num_states]
-        later = step_back(hypotheses, order, of_state, trace.evidence[v][hypotheses.state_class[of_state]] * later)
+        later = step_back(hypotheses, order, of_state, trace.evidence[v][of_state] * later)
     known = trace.belief[t] * later
     classes = np.bincount(hypotheses.state_class[of_state], known.sum(axis=0), len(found.probs)) / known.sum()
     assert decoder._rule.ahead > 0

@@ -47,7 +47,7 @@ def read_belief(hypotheses, rule, live, belief, classes, tasks, reached, network
     num_classes, num_tasks = len(classes), len(tasks)
     histogram = np.empty((num_classes, len(belief) * rule.bins_per_phase))
     if num_tasks > 1:
-        _weigh_by_task(hypotheses, tasks, network)
+        _weigh_by_task(hypotheses, rule, tasks, network)
     for g in range(num_tasks):
         output.tasks[t, g] = tasks[g]
     for c in range(num_classes):
@@ -63,17 +63,20 @@ def read_belief(hypotheses, rule, live, belief, classes, tasks, reached, network
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _weigh_by_task(hypotheses, tasks, network):
-    """Multiply the network's belief in a class by the probability of the tasks that have the class."""
-    shares, total = np.zeros(len(network)), 0.0
+def _weigh_by_task(hypotheses, rule, tasks, network):
+    """Multiply the network's belief in an action by the probability of the tasks that have it; background stays."""
+    shares, actions, own = np.zeros(len(network)), 0.0, 0.0
     for g in range(len(tasks)):
         for s in range(hypotheses.task_begin[g], hypotheses.task_begin[g + 1]):
             shares[hypotheses.state_class[s]] += tasks[g]
     for c in range(len(network)):
-        network[c] *= shares[c]
-        total += network[c]
+        if rule.is_action[c]:
+            actions += network[c]
+            own += network[c] * shares[c]
+    scale = actions / own if own > 0.0 else 1.0
     for c in range(len(network)):
-        network[c] /= total
+        if rule.is_action[c]:
+            network[c] *= scale * shares[c]
 
 
 @compiled(nogil=True, fastmath=REORDERED)

@@ -172,7 +172,7 @@ class DurationDecoder(Decoder):
 
     def empty_trace(self, num_frames: int) -> Trace:
         """Arrays for the `trace` of `decode`."""
-        size = *self._beliefs.shape[1:], len(self.tables.share), self._order_width
+        size = *self._beliefs.shape[1:], self.num_states, len(self.tables.share), self._order_width
         return empty_trace(num_frames, *size)
 
     def smooth(self, stream: int, trace: Trace, count: int, lag: int, before: int, has_progress: bool) -> Prediction:
@@ -211,16 +211,22 @@ class DurationDecoder(Decoder):
         return list(vars(self.tables).values())
 
     def within_task(self, result: NetworkResult, streams: np.ndarray) -> NetworkResult:
-        """The network's result for T frames, without the classes that a given task does not have."""
+        """The network's result for T frames, without the actions that a given task does not have.
+
+        Their probability goes to the task's own actions: whether one is going on does not depend on the task.
+        """
         given = self._tasks[streams]
         if not given.any():
             return result
         tables = self.tables
         has = np.zeros((1 + tables.num_tasks, result.probs.shape[1]), dtype=bool)
         has[0], has[1 + tables.state_task, tables.state_class] = True, True
-        probs = result.probs * has[given]
+        probs, actions = result.probs * has[given], self._rule.is_action
+        own = np.maximum(probs[:, actions].sum(axis=1, keepdims=True), TINY)
+        probs[:, actions] *= result.probs[:, actions].sum(axis=1, keepdims=True) / own
         probs /= np.maximum(probs.sum(axis=1, keepdims=True), TINY)
-        return NetworkResult(np.where(has[given], result.logits, -np.inf), probs, result.progress)
+        with np.errstate(divide="ignore"):
+            return NetworkResult(np.log(probs), probs, result.progress)
 
     def give_task(self, stream: int, task: int) -> None:
         """Give a stream that has had no frame its task: 1 + its number, or 0 to infer it."""

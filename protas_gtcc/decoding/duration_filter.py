@@ -3,8 +3,12 @@
 This is an online explicit-duration (hidden semi-Markov) filter. At every frame each hypothesis goes on or ends, and
 those that end start a segment of another state of their task. The network's probabilities of the states' classes then
 weight all hypotheses. Where the task of a stream is given, only its states are live: the belief in others is 0. What is
-reported mixes the belief with the network's own (`belief.py`), in which a class counts as much as the tasks that have
-the class are likely.
+reported mixes the belief with the network's own (`belief.py`), in which an action counts as much as the tasks that have
+it are likely.
+
+A network that knows several tasks divides the probability of an action among the steps of all of them. Whether an
+action is going on does not depend on the task, so within a task, background counts for as much less as the task's own
+actions have less probability than all actions.
 """
 
 from __future__ import annotations
@@ -120,17 +124,18 @@ def filter_frame(call, t, known, order):
     belief, task = call.belief[stream], call.given[stream]
     num_classes, phases, num_tasks = call.probs.shape[1], len(belief), len(hypotheses.task_begin) - 1
     moved, tasks = np.empty(belief.shape), np.empty(num_tasks)
-    started, ended, entered = np.empty((3, len(hypotheses.first)))
+    started, ended, entered, weights = np.empty((4, len(hypotheses.first)))
     evidence, network, classes = np.empty(num_classes), np.empty(num_classes), np.empty(num_classes)
     reached, live = np.empty((phases, num_classes)), live_tasks(hypotheses, task)
     _weigh(rule, call.probs[t], evidence, network)
+    _weigh_states(hypotheses, rule, live, evidence, weights)
     is_first = _advance(hypotheses, live, known, order, belief, moved, ended, started)
-    _start(hypotheses, live, moved, started, evidence, belief, entered)
+    _start(hypotheses, live, moved, started, weights, belief, entered)
     summarise(hypotheses, live, belief, classes, tasks, reached)
     if num_tasks > 1:
         _keep_tasks(hypotheses, live, tasks, belief)
     if len(output.trace.belief):
-        _note(output.trace, t, belief, evidence, network, call.progress[t], known, order)
+        _note(output.trace, t, belief, weights, network, call.progress[t], known, order)
     before = -1 if is_first else call.labels[stream]
     read_belief(hypotheses, rule, live, belief, classes, tasks, reached, network, call.progress[t], before, output, t)
     call.labels[stream] = output.labels[t]
@@ -140,10 +145,12 @@ def filter_frame(call, t, known, order):
 
 @compiled(nogil=True)
 @no_type_check
-def _note(trace, t, belief, evidence, network, progress, known, order):
+def _note(trace, t, belief, weights, network, progress, known, order):
     """Keep what is known of frame t."""
-    for c in range(len(evidence)):
-        trace.evidence[t, c], trace.network[t, c], trace.progress[t, c] = evidence[c], network[c], progress[c]
+    for s in range(len(weights)):
+        trace.evidence[t, s] = weights[s]
+    for c in range(len(network)):
+        trace.network[t, c], trace.progress[t, c] = network[c], progress[c]
     for i in range(len(belief)):
         for r in range(belief.shape[1]):
             trace.belief[t, i, r] = belief[i, r]
@@ -169,8 +176,28 @@ def _weigh(rule, probs, evidence, network):
         total += evidence[c]
         softened += network[c]
     for c in range(len(probs)):
-        evidence[c] = ((1 - rule.doubt) * evidence[c] / total + rule.doubt / len(probs)) ** rule.evidence
+        evidence[c] /= total
         network[c] /= softened
+
+
+@compiled(nogil=True, fastmath=REORDERED)
+@no_type_check
+def _weigh_states(hypotheses, rule, live, evidence, weights):
+    """What the belief in each live state is multiplied by, `[S]`; 0 for the others."""
+    num_tasks, actions = len(hypotheses.task_begin) - 1, 0.0
+    weights[:] = 0.0
+    for c in range(len(evidence)):
+        actions += evidence[c] if rule.is_action[c] else 0.0
+    for g in range(live[0], live[1]):
+        begin, end = hypotheses.task_begin[g], hypotheses.task_begin[g + 1]
+        own = 0.0
+        for s in range(begin, end):
+            own += evidence[hypotheses.state_class[s]] if rule.is_action[hypotheses.state_class[s]] else 0.0
+        share = own / actions if num_tasks > 1 and own > 0.0 else 1.0
+        for s in range(begin, end):
+            c = hypotheses.state_class[s]
+            weight = evidence[c] if rule.is_action[c] else share * evidence[c]
+            weights[s] = ((1 - rule.doubt) * weight + rule.doubt / len(evidence)) ** rule.evidence
 
 
 @compiled(nogil=True, fastmath=REORDERED)
@@ -209,8 +236,8 @@ def _advance(hypotheses, live, known, order, belief, moved, ended, started):
 
 @compiled(nogil=True, fastmath=REORDERED)
 @no_type_check
-def _start(hypotheses, live, moved, started, evidence, belief, entered):
-    """Add the segments that start with this frame, weight all by the evidence; they become the new belief.
+def _start(hypotheses, live, moved, started, weights, belief, entered):
+    """Add the segments that start with this frame, weight all states; they become the new belief.
 
     `entered` becomes their share of the belief in each state, `[S]`.
 
@@ -219,9 +246,8 @@ def _start(hypotheses, live, moved, started, evidence, belief, entered):
     low, high, first, last = live_range(hypotheses, live)
     every_new, every_weight, mass = np.empty(last), np.empty(last), np.zeros(last - first)
     for s in range(low, high):
-        of_class = evidence[hypotheses.state_class[s]]
         for r in range(hypotheses.begin[s], hypotheses.begin[s + 1]):
-            every_new[r], every_weight[r] = started[s] * hypotheses.weight[r], of_class
+            every_new[r], every_weight[r] = started[s] * hypotheses.weight[r], weights[s]
     new, weight = every_new[first:], every_weight[first:]
     rest = new.copy()
     for k in range(len(hypotheses.passes)):

@@ -91,17 +91,16 @@ class FilterGraph(nn.Module):
     def _step(
         self, belief: Tensor, kept: Tensor, probs: Tensor, progress: Tensor, share: float
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
-        evidence, network = self._weigh(probs)
+        weights, network = self._weigh(probs)
         is_first = belief.sum(dim=(1, 2, 3)) == 0
-        belief = self._advance(belief) * (evidence @ self.of_class.t())[:, :, None, None]
+        belief = self._advance(belief) * weights[:, :, None, None]
         belief = belief / belief.sum(dim=(1, 2, 3), keepdim=True)
         raised = TINY / (belief.sum(dim=(2, 3)) @ self.of_task)
         belief = (belief * (raised.clamp(min=1) @ self.of_task.t())[:, :, None, None]).contiguous()
         states = belief.sum(dim=2)
         phases = torch.einsum("bsn,sc->bcn", states, self.of_class)
         tasks = states.sum(dim=2) @ self.of_task
-        network = network * (tasks @ (self.of_task.t() @ self.of_class))
-        network = network / network.sum(dim=1, keepdim=True)
+        network = self._within_tasks(network, tasks)
         classes = (1 - self.rule.network_class_share) * phases.sum(dim=2) + self.rule.network_class_share * network
         classes = classes.float()
         histogram = self._mix(phases, progress, share)
@@ -112,12 +111,27 @@ class FilterGraph(nn.Module):
         outputs = label.clone(), classes, channels.float(), reported.float(), remaining, tasks.float()
         return (belief, label), outputs
 
-    def _weigh(self, probs: Float[Tensor, "B C"]) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B C"]]:
-        """The network's probabilities less the prior: as evidence for the filter, and as a belief of its own."""
+    def _weigh(self, probs: Float[Tensor, "B C"]) -> tuple[Float[Tensor, "B S"], Float[Tensor, "B C"]]:
+        """The network's probabilities less the prior: as weights of all states, and as a belief of its own."""
         rule, freed = self.rule, probs.clamp(min=TINY) / self.prior
         network = freed**rule.sharpness
-        mixed = (1 - rule.doubt) * freed / freed.sum(dim=1, keepdim=True) + rule.doubt / probs.shape[1]
-        return mixed**rule.evidence, network / network.sum(dim=1, keepdim=True)
+        weights = freed / freed.sum(dim=1, keepdim=True) @ self.of_class.t()
+        if self.of_task.shape[1] > 1:
+            acts = self.of_class @ self.is_action
+            own = (weights * acts) @ self.of_task
+            share = own / (freed / freed.sum(dim=1, keepdim=True) @ self.is_action)[:, None]
+            share = torch.where(own > 0, share, 1.0)
+            weights = weights * torch.where(acts > 0, 1.0, share @ self.of_task.t())
+        weights = (1 - rule.doubt) * weights + rule.doubt / probs.shape[1]
+        return weights**rule.evidence, network / network.sum(dim=1, keepdim=True)
+
+    def _within_tasks(self, network: Float[Tensor, "B C"], tasks: Float[Tensor, "B K"]) -> Float[Tensor, "B C"]:
+        """The network's belief, of which that in actions is shared by how likely the tasks are that have them."""
+        if self.of_task.shape[1] == 1:
+            return network
+        own = network * self.is_action * (tasks @ (self.of_task.t() @ self.of_class))
+        actions = network @ self.is_action
+        return network * (1 - self.is_action) + own * (actions / own.sum(dim=1).clamp(min=TINY))[:, None]
 
     def _advance(self, belief: Belief) -> Belief:
         """Move every hypothesis by a frame, and add the segments that start with it."""

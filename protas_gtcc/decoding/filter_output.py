@@ -29,7 +29,7 @@ class Trace(NamedTuple):
     belief: np.ndarray
     """float64 `[T, N, R]`: after the frame."""
     evidence: np.ndarray
-    """float64 `[T, C]`: what the belief in each class was multiplied by."""
+    """float64 `[T, S]`: what the belief in each state was multiplied by."""
     network: np.ndarray
     """float64 `[T, C]`: the network's own belief in each class."""
     progress: np.ndarray
@@ -61,20 +61,19 @@ class FilterOutput(NamedTuple):
     """The same."""
 
 
-def empty_trace(num_frames: int, phases: int, num_lengths: int, num_classes: int, width: int) -> Trace:
+def empty_trace(num_frames: int, phases: int, num_lengths: int, num_states: int, num_classes: int, width: int) -> Trace:
     """Arrays for `num_frames` frames; `width` is the W of orders."""
-    evidence, network = np.zeros((2, num_frames, num_classes))
     return Trace(
         np.zeros((num_frames, phases, num_lengths)),
-        evidence,
-        network,
+        np.zeros((num_frames, num_states)),
+        np.zeros((num_frames, num_classes)),
         np.zeros((num_frames, num_classes), dtype=np.float32),
         np.zeros((num_frames, MOST), dtype=np.int64),
         np.zeros((num_frames, MOST, width)),
     )
 
 
-_NO_TRACE = empty_trace(0, 0, 0, 0, 0)
+_NO_TRACE = empty_trace(0, 0, 0, 0, 0, 0)
 
 
 def empty_output(

@@ -171,7 +171,7 @@ class LaggedDecoder(Decoder):
         """As `Decoder.require_state`, for the frames that wait too."""
         self._decoder.require_state(state)
         begin, end, reported, label, ended = state[_PREFIX + "place"].tolist()
-        most, num_classes = state[_PREFIX + "evidence"].shape
+        most, num_classes = state[_PREFIX + "network"].shape
         is_possible = 0 <= begin <= end <= most and reported >= 0 and 0 <= label <= num_classes and ended in (0, 1)
         known = state[_PREFIX + "known"]
         positive = all(float(state[_PREFIX + name].min()) >= 0 for name in ("belief", "evidence", "network", "order"))

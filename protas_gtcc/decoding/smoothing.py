@@ -68,7 +68,7 @@ def _step_back(hypotheses, live, trace, v, passes, ends, later, earlier):
     every_stay = np.empty(last, np.float32)
     phases, entering = len(later), np.zeros(len(hypotheses.first))
     for s in range(low, high):
-        every_weight[hypotheses.begin[s] : hypotheses.begin[s + 1]] = trace.evidence[v, hypotheses.state_class[s]]
+        every_weight[hypotheses.begin[s] : hypotheses.begin[s + 1]] = trace.evidence[v, s]
     weight, ending, stays = every_weight[first:], every_ending[first:], every_stay[first:]
     # Over all lengths at once: these loops are most of the work.
     for i in range(phases):
