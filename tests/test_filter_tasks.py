@@ -107,6 +107,14 @@ def test_classes_and_tasks_are_those_of_the_dense_chain(task):
     np.testing.assert_allclose(found.progress, expected.progress, atol=1e-3)
 
 
+def test_what_a_network_gives_to_steps_of_other_tasks_does_not_become_background():
+    settings = dataclasses.replace(SETTINGS, doubt=0.0, prior_exponent=0.0)
+    torn, sure = (np.tile(np.float32(frame), (40, 1)) for frame in ([0.3, 0.1, 0.0, 0.6], [0.3, 0.7, 0.0, 0.0]))
+    of_cake = decoded(torn, settings=settings, task=1)  # class 3 is of tea alone
+    np.testing.assert_allclose(of_cake.probs, decoded(sure, settings=settings, task=1).probs, atol=1e-6)
+    assert set(of_cake.labels[1:].tolist()) == {1}
+
+
 @pytest.mark.parametrize("task", [1, 2])
 def test_a_given_task_is_the_filter_of_that_task_alone(task):
     probs, progress = random_frames(60)
@@ -115,11 +123,9 @@ def test_a_given_task_is_the_filter_of_that_task_alone(task):
     assert absent not in found.labels
     assert not found.probs[absent].any()
     np.testing.assert_array_equal(found.task_probs[task - 1], 1)
-    # Alone, the task has all of the network's actions; what others have goes to its own, less what they are divided by.
-    settings = dataclasses.replace(SETTINGS, network_class_share=0.0, prior_exponent=0.0, doubt=0.0)
-    own = np.stack([shared_among(np.eye(2)[task - 1], frame) for frame in probs])
-    given = decoded(probs, progress, settings, task=task)
-    expected = decoded(own, progress, settings, TABLES.of_task(task - 1))
+    alone = TABLES.of_task(task - 1)
+    settings = dataclasses.replace(SETTINGS, network_class_share=0.0)
+    given, expected = (decoded(probs, progress, settings, *one) for one in ((TABLES, task), (alone,)))
     for name in ("labels", "reported", *CHANNELS):
         if name != "task_probs":
             # Remaining times are interpolated between points that reach to the longest segment of all tasks.

@@ -184,7 +184,7 @@ def _weigh(rule, probs, evidence, network):
 @no_type_check
 def _weigh_states(hypotheses, rule, live, evidence, weights):
     """What the belief in each live state is multiplied by, `[S]`; 0 for the others."""
-    num_tasks, actions = len(hypotheses.task_begin) - 1, 0.0
+    actions = 0.0
     weights[:] = 0.0
     for c in range(len(evidence)):
         actions += evidence[c] if rule.is_action[c] else 0.0
@@ -193,7 +193,7 @@ def _weigh_states(hypotheses, rule, live, evidence, weights):
         own = 0.0
         for s in range(begin, end):
             own += evidence[hypotheses.state_class[s]] if rule.is_action[hypotheses.state_class[s]] else 0.0
-        share = own / actions if num_tasks > 1 and own > 0.0 else 1.0
+        share = own / actions if own > 0.0 else 1.0
         for s in range(begin, end):
             c = hypotheses.state_class[s]
             weight = evidence[c] if rule.is_action[c] else share * evidence[c]

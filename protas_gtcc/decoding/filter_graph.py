@@ -114,21 +114,16 @@ class FilterGraph(nn.Module):
     def _weigh(self, probs: Float[Tensor, "B C"]) -> tuple[Float[Tensor, "B S"], Float[Tensor, "B C"]]:
         """The network's probabilities less the prior: as weights of all states, and as a belief of its own."""
         rule, freed = self.rule, probs.clamp(min=TINY) / self.prior
-        network = freed**rule.sharpness
-        weights = freed / freed.sum(dim=1, keepdim=True) @ self.of_class.t()
-        if self.of_task.shape[1] > 1:
-            acts = self.of_class @ self.is_action
-            own = (weights * acts) @ self.of_task
-            share = own / (freed / freed.sum(dim=1, keepdim=True) @ self.is_action)[:, None]
-            share = torch.where(own > 0, share, 1.0)
-            weights = weights * torch.where(acts > 0, 1.0, share @ self.of_task.t())
+        network, freed = freed**rule.sharpness, freed / freed.sum(dim=1, keepdim=True)
+        weights, acts = freed @ self.of_class.t(), self.of_class @ self.is_action
+        own = (weights * acts) @ self.of_task
+        share = torch.where(own > 0, own / (freed @ self.is_action)[:, None], 1.0) @ self.of_task.t()
+        weights = weights * torch.where(acts > 0, 1.0, share)
         weights = (1 - rule.doubt) * weights + rule.doubt / probs.shape[1]
         return weights**rule.evidence, network / network.sum(dim=1, keepdim=True)
 
     def _within_tasks(self, network: Float[Tensor, "B C"], tasks: Float[Tensor, "B K"]) -> Float[Tensor, "B C"]:
         """The network's belief, of which that in actions is shared by how likely the tasks are that have them."""
-        if self.of_task.shape[1] == 1:
-            return network
         own = network * self.is_action * (tasks @ (self.of_task.t() @ self.of_class))
         actions = network @ self.is_action
         return network * (1 - self.is_action) + own * (actions / own.sum(dim=1).clamp(min=TINY))[:, None]
