@@ -1,4 +1,4 @@
-"""Each command that divides its work, on Ray and on submitit's stand-in for Slurm: the results of this machine, once."""
+"""Commands that divide their work, on Ray and on submitit's stand-in for Slurm: the results of this machine, once."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def results(out: Path) -> dict[str, bytes]:
     kept = [path for path in paths if path not in one_or_many and path.name != "log.csv"]
     made = {str(path.relative_to(out)): path.read_bytes() for path in kept}
     if out.name == "predict":
-        predictions = open_predictions(out)
+        predictions = open_predictions(next(path for path in one_or_many if path.exists()))
         made |= {name: predictions.read(name).probs.tobytes() for name in predictions.video_names}
     return made
 
