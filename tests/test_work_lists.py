@@ -271,6 +271,14 @@ class AtOnce(Engine):
     def close(self) -> None: ...
 
 
+def test_a_manifest_of_a_list_that_grows_keeps_what_earlier_commands_did(folder):
+    jobs = [stand_in_job(folder, name) for name in ("a", "b", "c")]
+    for first in jobs[:2], [], jobs[2:]:
+        assert work_through(first, AtOnce(), folder / "manifest.json", next_jobs=lambda job, failure: []) == {}
+    kept = Manifest(folder / "manifest.json").jobs
+    assert {name: job["attempts"] for name, job in kept.items()} == {"a": 1, "b": 1, "c": 1}
+
+
 def test_one_command_at_a_time_works_on_a_list(folder):
     with (
         only_writer(folder / "manifest.json", wait=False),

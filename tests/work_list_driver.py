@@ -49,7 +49,7 @@ def held_replace(source, target):
         with open(f"{name}.starts", "a") as kept:
             kept.write(f"{os.getpid()} {os.getppid()}\\n")
         started = time.time()
-        while os.path.exists(f"{name}.hold") and time.time() < started + 100:
+        while os.path.exists(f"{name}.hold") and time.time() < started + 300:
             time.sleep(0.02)
     replace(source, target)
 os.replace = held_replace
