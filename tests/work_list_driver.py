@@ -84,7 +84,7 @@ def run_held(words: list[str]) -> None:
         return work_through([dataclasses.replace(job, module="held_job") for job in jobs], *given)
 
     look_often()
-    work_lists.work_through = held  # type: ignore[assignment]
+    setattr(work_lists, "work_through", held)  # noqa: B010 - it is not exported
     main(words)
 
 
