@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def start(engine: str, folder: Path, names: str, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.work_list_driver", engine, str(folder), names, *options]
+    return start_driver(REPOSITORY, engine, str(folder), names, *options)
+
+
+def start_driver(working_folder: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.work_list_driver", *words]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, **pipes)
+    return subprocess.Popen(command, cwd=working_folder, start_new_session=True, **pipes)
 
 
 def ended(driver: subprocess.Popen[str]) -> dict[str, str]:
@@ -266,6 +271,14 @@ class AtOnce(Engine):
     def close(self) -> None: ...
 
 
+def test_a_manifest_of_a_list_that_grows_keeps_what_earlier_commands_did(folder):
+    jobs = [stand_in_job(folder, name) for name in ("a", "b", "c")]
+    for first in jobs[:2], [], jobs[2:]:
+        assert work_through(first, AtOnce(), folder / "manifest.json", next_jobs=lambda job, failure: []) == {}
+    kept = Manifest(folder / "manifest.json").jobs
+    assert {name: job["attempts"] for name, job in kept.items()} == {"a": 1, "b": 1, "c": 1}
+
+
 def test_one_command_at_a_time_works_on_a_list(folder):
     with (
         only_writer(folder / "manifest.json", wait=False),
@@ -314,8 +327,8 @@ def test_without_its_package_an_engine_names_the_extra(tmp_path, monkeypatch, en
         make_engine(engine, 1, [], tmp_path, stand_in_job(tmp_path, "a"))
 
 
-@pytest.fixture
-def cluster(folder: Path) -> Iterator[tuple[str, list[int]]]:
+@contextmanager
+def two_nodes() -> Iterator[tuple[str, list[int]]]:
     """The address of a Ray cluster of two nodes with a core each, and the processes of the nodes."""
     command = [sys.executable, "-m", "tests.work_list_driver", "cluster"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -325,6 +338,13 @@ def cluster(folder: Path) -> Iterator[tuple[str, list[int]]]:
     with held:
         yield address, raylets
         held.communicate(timeout=60)
+
+
+@pytest.fixture
+def cluster(folder: Path) -> Iterator[tuple[str, list[int]]]:
+    """Two nodes that have the stand-in."""
+    with two_nodes() as made:
+        yield made
 
 
 @needs_proc

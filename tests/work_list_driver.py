@@ -1,17 +1,22 @@
 """A program with a work list of its own, which tests kill: `python work_list_driver.py ENGINE FOLDER NAMES OPTIONS…`.
 
 Each job runs `stand_in_job.py` of the folder, which leaves NAME.txt. Also `python work_list_driver.py cluster`: a Ray
-cluster on this machine, a head without cores and two nodes with one core each.
+cluster on this machine, a head without cores and two nodes with one core each. And `python work_list_driver.py held
+VERB …`: a command of protas-gtcc whose jobs wait before their outputs appear.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from protas_gtcc.cli.main import run_command
+from protas_gtcc.cli.main import main, run_command
+from protas_gtcc.cli.shared import work_lists
 from protas_gtcc.work.engines.choice import make_engine
 from protas_gtcc.work.jobs import Job
 from protas_gtcc.work.work_list import work_through
@@ -35,6 +40,23 @@ part.rename(out)
 """
 """A module in place of protas_gtcc. It waits while there is a file `hold`."""
 
+HELD = """
+import os, pathlib, runpy, time
+replace = os.replace
+def held_replace(source, target):
+    if str(target).endswith(".npy"):
+        name = pathlib.Path(target).stem
+        with open(f"{name}.starts", "a") as kept:
+            kept.write(f"{os.getpid()} {os.getppid()}\\n")
+        started = time.time()
+        while os.path.exists(f"{name}.hold") and time.time() < started + 300:
+            time.sleep(0.02)
+    replace(source, target)
+os.replace = held_replace
+runpy.run_module("protas_gtcc", run_name="__main__", alter_sys=True)
+"""
+"""A module around protas_gtcc. Features have been written, and do not appear while there is a file NAME.hold."""
+
 
 def stand_in_job(folder: Path, name: str) -> Job:
     out = folder / f"{name}.txt"
@@ -44,13 +66,26 @@ def stand_in_job(folder: Path, name: str) -> Job:
 
 def run(engine: str, folder: Path, names: str, options: list[str]) -> dict[str, str]:
     if engine == "slurm":
-        from protas_gtcc.work.engines import slurm, slurm_queue
-
-        slurm.SECONDS_FOR_RESULT = 1.0  # for slow file systems, it waits longer for what a killed job has left
-        slurm_queue.SECONDS_BETWEEN_QUESTIONS = 1.0
+        look_often()
     jobs = [stand_in_job(folder, name) for name in names.split(",")]
     made = make_engine(engine, 2, options, folder, jobs[0])  # type: ignore[arg-type]
     return work_through(jobs, made, folder / "manifest.json")
+
+
+def look_often() -> None:
+    from protas_gtcc.work.engines import slurm, slurm_queue
+
+    slurm.SECONDS_FOR_RESULT = 1.0  # for slow file systems, it waits longer for what a killed job has left
+    slurm_queue.SECONDS_BETWEEN_QUESTIONS = 1.0
+
+
+def run_held(words: list[str]) -> None:
+    def held(jobs: Sequence[Job], *given: Any) -> dict[str, str]:
+        return work_through([dataclasses.replace(job, module="held_job") for job in jobs], *given)
+
+    look_often()
+    setattr(work_lists, "work_through", held)  # noqa: B010 - it is not exported
+    main(words)
 
 
 def hold_a_cluster() -> None:
@@ -68,6 +103,8 @@ def hold_a_cluster() -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "cluster":
         hold_a_cluster()
+    elif sys.argv[1] == "held":
+        run_held(sys.argv[2:])
     else:
         # As a command: signals end it.
         run_command(lambda: print(json.dumps(run(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:]))))

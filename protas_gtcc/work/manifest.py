@@ -6,7 +6,8 @@ A command that is killed loses what the last seconds added, not outputs: what is
 
 `attempts` counts all tries since the last success, also those of earlier commands, and `seconds` are of the last one.
 A job that ended while nobody waited for it (the command was killed, and its machine went on) has only its state.
-After a command has ended, the jobs are those of its list: the names differ with the number of workers.
+After a command has ended, the jobs are those of its list: the names differ with the number of workers. Of a list that
+grows while it is worked through, those of earlier commands stay.
 """
 
 from __future__ import annotations

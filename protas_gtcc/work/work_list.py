@@ -27,6 +27,8 @@ RETRIES = 2
 SECONDS_AFTER_REFUSAL = 60.0
 """Until an engine that refused a job is given one again, unless one of its jobs ends before."""
 _LOG = logging.getLogger(__name__)
+NextJobs = Callable[[Job, str | None], Sequence[Job]]
+"""Given a job that has ended, and the reason if it failed: the jobs to be done as well."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,13 @@ def work_through(
     engine: Engine,
     manifest: Path,
     on_status: Callable[[Status], None] = lambda status: None,
-    next_jobs: Callable[[Job, str | None], Sequence[Job]] = lambda job, failure: (),
+    next_jobs: NextJobs | None = None,
     retries: int = RETRIES,
 ) -> dict[str, str]:
     """Do the jobs that are not done; return the reason of each failure by the job's name.
 
-    `on_status` is called several times a second. `next_jobs` is called with each job that has ended, and the reason if
-    it failed; it returns jobs to be done as well. Any interruption ends the jobs that run. The engine is closed in the
+    `on_status` is called several times a second. With `next_jobs`, the list grows, and the manifest keeps the jobs of
+    earlier commands: they may be of this list. Any interruption ends the jobs that run. The engine is closed in the
     end. A job that the engine refuses waits until another has ended. Raises `InputError` if another command works on
     the same manifest, and `RefusedError` if there is no other job to wait for.
     """
@@ -69,13 +71,13 @@ class _WorkList:
         jobs: Sequence[Job],
         engine: Engine,
         manifest: Manifest,
-        next_jobs: Callable[[Job, str | None], Sequence[Job]],
+        next_jobs: NextJobs | None,
         retries: int,
     ):
         self._engine, self._manifest, self._next_jobs, self._retries = engine, manifest, next_jobs, retries
         whole = {job.name for job in jobs if _is_whole(job)}
         manifest.note_whole(whole)
-        self._names = {job.name for job in jobs}
+        self._jobs = jobs
         self._waiting = deque(job for job in jobs if job.name not in whole)
         self._running: dict[Future[Outcome], Job] = {}
         self._failed: dict[str, str] = {}
@@ -88,7 +90,8 @@ class _WorkList:
         self._manifest.write()  # before a job begins: whoever looks sees that the list is begun
         try:
             self._run(on_status)
-            self._manifest.keep_only(self._names)
+            if self._next_jobs is None:
+                self._manifest.keep_only({job.name for job in self._jobs})
         finally:
             self._manifest.write()
         return self._failed
@@ -152,8 +155,9 @@ class _WorkList:
             self._num_done += 1
         else:
             self._failed[job.name] = outcome.reason
+        if self._next_jobs is None:
+            return
         added = self._next_jobs(job, None if outcome.state == "done" else outcome.reason)
-        self._names.update(one.name for one in added)
         self._waiting.extend(added)
         self._estimate.add(added)
 

@@ -19,7 +19,7 @@ from protas_gtcc.runs.plans import PlannedRun
 from protas_gtcc.work.engines.base import Engine
 from protas_gtcc.work.engines.choice import EngineName, make_engine
 from protas_gtcc.work.jobs import Job
-from protas_gtcc.work.work_list import Status, work_through
+from protas_gtcc.work.work_list import NextJobs, Status, work_through
 
 SECONDS_BETWEEN_LINES = 30.0
 MOST_ROWS = 20
@@ -83,7 +83,7 @@ def do_jobs(
     engine: Engine,
     out: Path,
     console: Console,
-    next_jobs: Callable[[Job, str | None], Sequence[Job]] = lambda job, failure: (),
+    next_jobs: NextJobs | None = None,
     with_time_left: bool = True,
 ) -> dict[str, str]:
     """Do what is not done of a folder's jobs, on screen; returns the reason of each failure by the job's name."""

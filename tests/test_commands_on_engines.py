@@ -1,0 +1,151 @@
+"""Commands that divide their work, on Ray and on submitit's stand-in for Slurm: the results of this machine, once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protas_gtcc.metrics.prediction_files import open_predictions, write_predictions
+from protas_gtcc.work.manifest import Manifest
+from tests.annotated import INFO, predicted
+from tests.mstcn_folder import exit_code
+from tests.test_compare_alignments import SMALL
+from tests.test_cross_validate import TINY, is_alive, wait_for
+from tests.test_tune import two_people
+from tests.test_work_lists import REPOSITORY, kill, kill_driver, needs, needs_proc, pids, start_driver, two_nodes
+from tests.tiny_models import make_model, video
+from tests.video_files import film
+from tests.video_models import saved, torchscript
+from tests.work_list_driver import HELD
+
+pytestmark = pytest.mark.slow
+NAMES = ["a", "b"]
+COMMANDS = {
+    "extract": ["../filmed", "--backbone", "../means.pt", "--size", "16", "--threads", "1", "--fps", "10"],
+    "predict": ["../model.safetensors", "../measured", "--device", "cpu", "--no-pictures"],
+    "annotate": ["../predicted.h5", "../filmed"],
+    "cross-validate": ["--dataset", "../people.h5", "--seeds", "1", *TINY],
+    "compare-alignments": ["--dataset", "../people.h5", "--loss", "tcc", "--seeds", "1", *SMALL],
+    "tune": ["../folds.h5", "--folds", "1", "--trials", "1", "--search", "lr=1e-4..1e-2", *TINY],
+}
+PACKAGES = {"compare-alignments": "sklearn", "tune": "optuna"}
+ENGINES = [pytest.param(engine, marks=needs(package)) for engine, package in (("slurm", "submitit"), ("ray", "ray"))]
+RESULTS = (".npy", ".json", ".csv", ".md", ".mp4", ".h5")
+WRITTEN_BY_THE_COMMAND = ("manifest.json", "predictions.json", "table.csv", "table.json", "table.md")
+"""Each call writes them anew, of what its jobs have left."""
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What the commands read, beside the folders in which they are called; jobs find the module that holds them."""
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "held_job.py").write_text(HELD)
+    (folder / "measured").mkdir()
+    for number, name in enumerate(NAMES):
+        film(folder / "filmed" / f"{name}.mp4", num_pictures=8, seed=number)
+        np.save(folder / "measured" / f"{name}.npy", video(30 + number))
+    torchscript(folder / "means.pt")
+    saved(make_model(), folder / "model.safetensors")
+    write_predictions(folder / "predicted.h5", [(name, predicted([0, 1, 1, 2, 2, 3, 3, 0])) for name in NAMES], INFO)
+    flags = ("--split", 1, "--folds", 2, "--out", folder / "folds.h5")
+    assert exit_code("hold-out", two_people(folder / "people.h5"), *flags) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        paths = [str(folder), str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
+        patch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def cluster(inputs: Path) -> Iterator[str]:
+    with two_nodes() as (address, _):
+        yield address
+
+
+@pytest.fixture(params=ENGINES)
+def on_engine(request: pytest.FixtureRequest) -> list[str]:
+    """The flags of an engine, its name first."""
+    if request.param == "slurm":
+        return ["--on=slurm", "--engine-options", "cluster=local"]
+    return ["--on=ray", "--engine-options", f"address={request.getfixturevalue('cluster')}", "num_cpus=1"]
+
+
+def call(folder: Path, verb: str, *flags: str) -> Path:
+    """The output of a command that is called in a folder, and ends well."""
+    folder.mkdir(exist_ok=True)
+    with chdir(folder):
+        assert exit_code(verb, *COMMANDS[verb], "--out", verb, *flags) == 0
+    return folder / verb
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """What a command makes, without times and logs; predictions are those of one file, or of the shards that it has."""
+    paths = [path for path in out.rglob("*") if path.suffix in RESULTS and not {"jobs", "parts"} & {*path.parts}]
+    one_or_many = (out / "predictions.h5", out / "predictions.json")
+    kept = [path for path in paths if path not in one_or_many and path.name != "log.csv"]
+    made = {str(path.relative_to(out)): path.read_bytes() for path in kept}
+    if out.name == "predict":
+        predictions = open_predictions(next(path for path in one_or_many if path.exists()))
+        made |= {name: predictions.read(name).probs.tobytes() for name in predictions.video_names}
+    return made
+
+
+def made_here(inputs: Path, verb: str) -> dict[str, bytes]:
+    """The results of a command that is given no engine."""
+    folder = inputs / "here"
+    return results(folder / verb if (folder / verb).exists() else call(folder, verb))
+
+
+def times(out: Path) -> dict[Path, int]:
+    """When each file was written that jobs leave, their logs included."""
+    files = [path for path in out.rglob("*") if path.is_file() and path.name not in WRITTEN_BY_THE_COMMAND]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+@pytest.mark.parametrize("verb", [pytest.param(verb, marks=needs(PACKAGES.get(verb, "torch"))) for verb in COMMANDS])
+def test_a_command_makes_on_each_engine_what_it_makes_without_and_makes_it_once(inputs, on_engine, verb):
+    expected, folder = made_here(inputs, verb), inputs / on_engine[0]
+    out = call(folder, verb, *on_engine, "--workers", "1")
+    assert results(out) == expected != {}
+    jobs = Manifest(out / "jobs" / "manifest.json").jobs
+    assert [(job["state"], job["attempts"]) for job in jobs.values()] == [("done", 1)] * len(jobs)
+    written = times(out)
+    call(folder, verb, *on_engine, "--workers", "1")
+    assert (times(out), results(out)) == (written, expected)
+    assert Manifest(out / "jobs" / "manifest.json").jobs == jobs != {}
+
+
+@needs_proc
+def test_a_command_whose_worker_is_killed_goes_on_and_after_its_own_death_the_same_one_does_the_rest(inputs, on_engine):
+    folder = inputs / f"killed{on_engine[0]}"
+    folder.mkdir()
+    command = ["held", "extract", *COMMANDS["extract"], "--out", "extract", *on_engine, "--workers", "2"]
+    for name in NAMES:
+        (folder / f"{name}.hold").touch()
+    driver = start_driver(folder, *command)
+    wait_for(lambda: all(pids(folder, name) for name in NAMES), 60)
+    process, worker = pids(folder, "a")[0]
+    kill(worker)
+    wait_for(lambda: len(pids(folder, "a")) == 2, 60)
+    assert not is_alive(process), "never two processes of one job"
+    assert not [*folder.rglob("*.npy")], "nothing is half-written"
+    (folder / "a.hold").unlink()
+    wait_for((folder / "extract" / "a.npy").exists, 60)
+    kill_driver(driver)
+    if on_engine[0] == "--on=ray":  # Slurm jobs go on
+        wait_for(lambda: not is_alive(pids(folder, "b")[-1][0]), 60)
+    whole = (folder / "extract" / "a.npy").stat().st_mtime_ns
+    assert [path.name for path in folder.rglob("*.npy")] == ["a.npy"]
+    again = start_driver(folder, *command)
+    (folder / "b.hold").unlink()
+    _, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert results(folder / "extract") == made_here(inputs, "extract")
+    assert (folder / "extract" / "a.npy").stat().st_mtime_ns == whole, "what is there is not made again"
+    assert not [*folder.rglob("*.part")]
+    jobs = Manifest(folder / "extract" / "jobs" / "manifest.json").jobs
+    assert {name: job["state"] for name, job in jobs.items()} == dict.fromkeys(NAMES, "done")
