@@ -43,6 +43,8 @@ SHOW = """((place) => {
   return !!found;
 })"""
 OPEN_ALL = "document.querySelectorAll('details').forEach((one) => (one.open = true))"
+PLAIN = "document.querySelectorAll('.scroll').forEach((one) => (one.style.background = 'none'))"
+"""axe-core judges no text on a gradient: the shade at the edges of tables that scroll sideways is left out."""
 CHECK = """axe.run().then((found) => ({
   passes: found.passes.length,
   violations: found.violations.map((one) => [one.impact, one.id, one.nodes.length]),
@@ -152,6 +154,7 @@ async def check(page: Page) -> dict[str, Any]:
     """The number of rules that passed, those violated, and those not decided, with every part open."""
     await page.value(OPEN_ALL)
     await asyncio.sleep(1)
+    await page.value(PLAIN)
     await page.ask("Runtime.evaluate", expression=(files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
     return dict(await page.value(CHECK))
 
