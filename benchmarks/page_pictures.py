@@ -36,13 +36,13 @@ from protas_gtcc.storage.atomic import replace_when_whole
 
 IMPACTS = ("critical", "serious", "moderate", "minor")
 SHOW = """((place) => {
-  const found = place ? document.querySelector(place) : document.body;
-  const closed = place ? found?.closest('details') ?? found?.querySelector('details') : null;
+  const found = document.querySelector(place || 'html');
+  const closed = place && (found?.closest('details') ?? found?.querySelector('details'));
   if (closed) closed.open = true;
   found?.scrollIntoView({ block: 'start', behavior: 'instant' });
   return !!found;
 })"""
-OPEN_ALL = "document.querySelectorAll('details').forEach((one) => (one.open = true))"
+OPEN_ALL = "scrollTo(0, 0); document.querySelectorAll('details').forEach((one) => (one.open = true))"
 PLAIN = "document.querySelectorAll('.scroll').forEach((one) => (one.style.background = 'none'))"
 """axe-core judges no text on a gradient: the shade at the edges of tables that scroll sideways is left out."""
 CHECK = """axe.run().then((found) => ({
