@@ -7,6 +7,7 @@ stops after the first painted frame in which a condition holds. At 60 frames a s
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import json
 import shutil
@@ -81,16 +82,21 @@ class Page:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         await self.ask("Emulation.setDeviceMetricsOverride", **size)
 
-    async def load(self, path: Path, width: int, height: int = 900) -> Took:
-        """Open a file in a window of this size, in pixels; seconds until it is usable."""
+    async def load(self, page: Path | str, width: int, height: int = 900) -> Took:
+        """Open a file or an address in a window of this size, in pixels; seconds until it is usable."""
         await self.ask("Page.enable")
         await self.resize(width, height)
         await self.ask("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         await self.ask("Performance.enable", timeDomain="threadTicks")
-        await self.ask("Page.navigate", url=path.resolve().as_uri())
+        await self.ask("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while (found := await self.value("window.usable")) is None:
             await asyncio.sleep(0.05)
         return Took(float(found) / 1000, await self.seconds())
+
+    async def picture(self, kind: str = "png", **params: Any) -> bytes:
+        """The window as it is, as a picture file of this kind."""
+        answer = await self.ask("Page.captureScreenshot", format=kind, **params)
+        return base64.b64decode(answer["data"])
 
     async def reaction(self, act: str, holds: str) -> Took | None:
         """Milliseconds from an action to the painted frame in which a condition holds; None if it never does."""

@@ -177,6 +177,21 @@ def test_a_report_is_loaded_and_every_control_of_it_reacts(run: Run) -> None:
     assert all(name in shown for name in rounds)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: no pictures are taken")
+def test_pictures_of_a_page_are_taken_in_each_width_and_look_and_put_on_a_sheet(run: Run) -> None:
+    Path("page.html").write_text("<!doctype html><html lang=en><title>t</title><main><h1>Title</h1><img src=''></main>")
+    shown = run("page_pictures.py", "page.html", "--at", "", "h1", "--settling-seconds", "0")
+    assert [line.split("|")[1:4] for line in shown.splitlines()[2:]] == [
+        [" page ", f" {width} ", f" {look} "] for width in (1280, 400) for look in ("light", "dark")
+    ]
+    assert shown.count("image-alt (1)") == 4
+    pictures = sorted(map(str, Path("pictures").iterdir()))
+    assert len(pictures) == 8
+    run("picture_sheet.py", "sheet.jpg", *pictures[:4], "--width", "500")
+    assert Path("sheet.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
 def test_coverage_is_a_row_for_each_figure_and_number_of_videos(run: Run) -> None:
     lines = run("interval_coverage.py", "--samples", "50", "--videos", "5", "10").splitlines()
     assert lines[0] == "| figure, videos | jackknife | percentile | BCa | bootstrap-t |"

@@ -146,6 +146,23 @@ def test_all_people_and_one_in_full_fit_the_screen_and_axe_finds_nothing_serious
 
 @pytest.mark.slow
 @in_a_browser
+def test_all_people_fit_a_wide_window_in_letters_as_large_as_their_number_allows(tmp_path):
+    size = "parseFloat(getComputedStyle(document.querySelector('#rows .action')).fontSize)"
+
+    async def test(ask: Ask) -> None:
+        for people, least in ((4, 50), (12, 33), (50, 16)):
+            async with connected(address, {f"p{number}": video(2) for number in range(people)}):
+                await opened(ask, f"http://{address}/")
+                await become(ask, f"({ROWS}).length", people)
+                await become(ask, f"{size} >= {least}", True)
+                assert await value(ask, "document.documentElement.scrollHeight") <= 900
+
+    with serving() as address:
+        run_in_browser(tmp_path / "profile", test)
+
+
+@pytest.mark.slow
+@in_a_browser
 @pytest.mark.parametrize("width", [1280, 400])
 def test_a_person_is_chosen_by_keyboard_alone_and_left_again(tmp_path, width):
     focus = "document.activeElement.closest('li')?.dataset.name ?? document.activeElement.id"

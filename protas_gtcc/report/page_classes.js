@@ -84,7 +84,7 @@ function classes(group) {
           ...fixed,
         }),
         xaxis2: axis(isNarrow ? "frames right, %" : "frames of the class that are predicted correctly, percent", {
-          ...{ range: [-2, 102], domain: [0.53, 1] },
+          ...{ range: isNarrow ? [-6, 106] : [-2, 102], domain: [0.53, 1] },
           ...fixed,
         }),
         yaxis: { ...rowAxis(names, isNarrow ? 15 : 30), range: [places(names) - 0.5, -0.5], automargin: false },

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, astuple
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import protas_gtcc
@@ -93,7 +94,7 @@ def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[st
         "dataset": info.name,
         "split": runs[0].metrics["split"],
         "simulated": any(run.simulated for run in runs),
-        "dataset_file": str(runs[0].dataset.path),
+        "dataset_file": _within_here(runs[0].dataset.path),
         "fps": info.fps,
         "class_names": info.class_names,
         "background": info.background,
@@ -112,3 +113,9 @@ def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[st
         "runs": shown,
         "judgement": judgement(runs),
     }
+
+
+def _within_here(path: Path) -> str:
+    """A path in the current folder without that folder, which is of no use where a page is sent to."""
+    path, here = path.resolve(), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

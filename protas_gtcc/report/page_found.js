@@ -87,7 +87,9 @@ function worstClass(group, run) {
   const { right, frames } = figures.get(worst),
     texts = insteadWords(group, run, worst, 3),
     instead = texts.length ? `; predicted instead: ${texts.join(", ")}` : "",
-    words = `: fewest frames right in ${worst}, ${percent(right)} % of ${frames}${instead}.`;
+    others = [...figures].filter(([name, one]) => name !== worst && one.right === right).length,
+    equal = others ? ` (the same in ${others > 1 ? `${others} other classes` : "another class"})` : "",
+    words = `: fewest frames right in ${worst}, ${percent(right)} % of ${frames}${equal}${instead}.`;
   const found = `Its ${foundLead(group, run, worst)} ${foundParts(group, run, worst).join("; ")}.`;
   return make("p", {}, make("strong", {}, run.name), `${words} ${found}`);
 }

@@ -80,7 +80,7 @@ function furtherTable(group, path) {
           ...parts.map((part) => line(part, [part, kind].join(JOIN))),
         ])
       : keys.map((key) => line(label(key) || path.at(-1), key.join(JOIN)));
-  return table(["", ...runs.map((run) => run.name)], rows);
+  return table(["figure", ...runs.map((run) => run.name)], rows);
 }
 
 const number = (value) =>

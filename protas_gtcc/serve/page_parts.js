@@ -25,6 +25,7 @@ function put(node, key, value) {
   before[key] = value;
   if (key === "text") node.textContent = value;
   else if (key === "hidden" || key === "className" || key === "title") node[key] = value;
+  else if (key.startsWith("--")) node.style.setProperty(key, value);
   else node.style[key] = value;
 }
 const write = (id, text) => put(at(id), "text", text);

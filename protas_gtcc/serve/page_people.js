@@ -72,7 +72,9 @@ const people = (() => {
     }
     const there = [...known.values()].filter((one) => !one.goneAt),
       alarmed = there.filter((one) => one.row.alarms).length;
-    put(at("rows"), "className", known.size > 12 ? "many" : "few");
+    const isMany = known.size > 12; // then in two columns on a wide window
+    put(at("rows"), "className", isMany ? "many" : "few");
+    put(at("rows"), "--rows-below", String(Math.max(1, isMany ? Math.ceil(known.size / 2) : known.size)));
     const none = "no one is connected; clients send frames to /stream?name=NAME";
     const summary = plural(there.length, "person", "people") + (alarmed ? `, ${alarmed} with alarms` : "");
     write("summary", there.length ? summary : none);
