@@ -159,7 +159,7 @@ def interrupt_and_repeat(engine: str, folder: Path, number: int, *options: str) 
     assert (driver.returncode, printed) == (128 + number, "")
     line = "interrupted; nothing half-written was left behind"
     if engine == "slurm":
-        assert line in errors.splitlines()  # submitit's stand-in for Slurm prints more
+        assert line in errors  # submitit's stand-in for Slurm prints more, perhaps in the middle of a line
     else:
         assert errors.splitlines() == [line]
     assert not any(is_alive(process) for name in "ab" for process, _ in pids(folder, name))
