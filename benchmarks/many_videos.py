@@ -114,7 +114,7 @@ def steps_in(place: Path, size: int, seed: int) -> dict[str, tuple[list[str], st
         "check": (["check", data], ""),
         "check folder": (["check", layout, "--fps", "1", *people], ""),
         "join": (["join", data, "--out", str(place / "all.h5"), "--overwrite"], "all.h5"),
-        "align": ([*align, "--dataset", str(place / "all.h5"), "--out", str(place / "align")], "all.features"),
+        "align": ([*align, "--dataset", str(place / "all.h5"), "--out", str(place / "align")], "all.h5.features"),
         "labels": (["labels", layout, "--into", data], "videos.h5"),
         "train": (["train", "--dataset", data, "--out", run, "--seed", str(seed), *TINY], "run"),
         "evaluate": (["evaluate", run, "--device", "cpu", "--pictures", "0"], "run"),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
 from protas_gtcc.checks.path import check_path
-from protas_gtcc.dataset import feature_shards
+from protas_gtcc.dataset import feature_sets, feature_shards
+from protas_gtcc.dataset.changing import changed_dataset
 from protas_gtcc.dataset.feature_sets import add_feature_set
 from protas_gtcc.dataset.file import Dataset, FeatureSet
 from protas_gtcc.dataset.shard_table import NO_LABELS, ShardTable
@@ -32,7 +36,7 @@ def numbered(joined: Path, scale: float = 1.0) -> dict[str, np.ndarray]:
 
 
 def own_shards(joined: Path) -> list[Path]:
-    return sorted(joined.with_suffix(".features").iterdir())
+    return sorted(joined.with_name(f"{joined.name}.features").glob("*"))
 
 
 def require_values(joined: Path, scale: float = 1.0) -> None:
@@ -113,6 +117,41 @@ def test_what_replaces_a_link_still_finds_all_shards(joined, tmp_path):
     require_values(joined)  # its shards are not the link's to remove
 
 
+def test_an_interruption_after_the_joined_file_has_the_new_set_keeps_it(joined, monkeypatch):
+    add_feature_set(joined, "aligned_split1", TIED, numbered(joined))
+
+    @contextmanager
+    def interrupted(path: Path) -> Iterator[Any]:
+        with changed_dataset(path) as file:
+            yield file
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(feature_sets, "changed_dataset", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        add_feature_set(joined, "aligned_split1", TIED, numbered(joined, 2.0), replace=True)
+    require_values(joined, 2.0)
+    assert len(own_shards(joined)) == 1
+
+
+def test_shards_that_a_killed_process_has_left_are_removed_and_nothing_else(joined):
+    add_feature_set(joined, "aligned_split1", TIED, numbered(joined))
+    folder, (shard,) = own_shards(joined)[0].parent, own_shards(joined)
+    left = shutil.copyfile(shard, folder / "aligned_split1-0123abcd-0000.h5")
+    kept = [shutil.copyfile(shard, folder / name) for name in ("other-0123abcd-0000.h5", "aligned_split1-mine.h5")]
+    (folder / "aligned_split1-0123abcd-0001.h5").write_text("mine")
+    add_feature_set(joined, "aligned_split1", TIED, numbered(joined, 2.0), replace=True)
+    assert not left.exists()
+    assert all(path.exists() for path in [*kept, folder / "aligned_split1-0123abcd-0001.h5"])
+
+
+def test_two_joined_files_of_one_stem_do_not_share_shards(joined):
+    other = shutil.copyfile(joined, joined.with_suffix(".hdf5"))
+    for scale, path in ((1.0, joined), (2.0, other), (3.0, other)):
+        add_feature_set(path, "aligned_split1", TIED, numbered(joined, scale), replace=True)
+    require_values(joined)
+    require_values(other, 3.0)
+
+
 def test_no_file_outside_of_the_own_folder_is_removed(joined, shards):
     add_feature_set(joined, "aligned_split1", TIED, numbered(joined))
     precious = joined.parent / "precious.h5"
@@ -156,12 +195,13 @@ def test_sets_that_are_removed_leave_the_others_where_they_were():
     table = ShardTable(["a.h5", "b.h5"], [7, 8], {"rgb": np.array([[0, 1], [1, 2], [-1, -1]])})
     table.add(["x.h5", "y.h5"], "one", [(0, 3), (1, 4), (1, 5)])
     table.add(["z.h5"], "two", [(-1, -1), (0, 6), (0, 7)])
-    assert table.remove("one") == ["x.h5", "y.h5"]
+    table.remove("one")
     assert (table.paths, table.labels) == (["a.h5", "b.h5", "z.h5"], [7, 8, NO_LABELS])
     assert table.features["rgb"].tolist() == [[0, 1], [1, 2], [-1, -1]]
     assert table.features["two"].tolist() == [[-1, -1], [2, 6], [2, 7]]
     assert [table.is_joined(name) for name in ("rgb", "two", "one")] == [True, False, False]
-    assert table.remove("none") == []
+    table.remove("none")
+    assert table.paths == ["a.h5", "b.h5", "z.h5"]
 
 
 def test_align_writes_into_shards_of_a_joined_file_and_a_run_trains_on_them(joined, tmp_path, capsys):

@@ -12,7 +12,7 @@ import pytest
 from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables, count_transcripts, known_tasks
 from protas_gtcc.config import DecodingConfig
-from protas_gtcc.decoding.decoder import DurationDecoder
+from protas_gtcc.decoding.decoder import DurationDecoder, NetworkResult
 from protas_gtcc.decoding.duration_filter import TINY
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import CHANNELS, Prediction
@@ -113,6 +113,21 @@ def test_what_a_network_gives_to_steps_of_other_tasks_does_not_become_background
     of_cake = decoded(torn, settings=settings, task=1)  # class 3 is of tea alone
     np.testing.assert_allclose(of_cake.probs, decoded(sure, settings=settings, task=1).probs, atol=1e-6)
     assert set(of_cake.labels[1:].tolist()) == {1}
+
+
+def test_a_given_task_without_an_action_is_background():
+    tables = count_transcripts([*CAKE, video((0, 20))], 4, SETTINGS, FPS, ["cake", "cake", "rest"])
+    found = decoded(random_frames(20)[0], tables=tables, task=2)
+    np.testing.assert_allclose(found.probs[0], 1, atol=1e-6)
+    assert not found.labels.any()
+
+
+@pytest.mark.parametrize("frame", [[0, 0, 0, 1], [0.3, 0, 0, 0.7], [1, 0, 0, 0]])
+def test_without_a_filter_the_actions_of_a_given_task_share_what_all_actions_have(frame):
+    decoder = DurationDecoder(TABLES, SETTINGS, [0], FPS).fresh(task=1)
+    probs = np.array([frame], dtype=np.float32)
+    own = decoder.within_task(NetworkResult(np.log(probs + TINY), probs, None), np.zeros(1, dtype=np.int64)).probs
+    np.testing.assert_allclose(own, [[frame[0], (1 - frame[0]) / 2, (1 - frame[0]) / 2, 0]], atol=1e-6)
 
 
 @pytest.mark.parametrize("task", [1, 2])

@@ -14,7 +14,7 @@ import numpy as np
 
 from protas_gtcc.dataset.changing import changed_dataset
 from protas_gtcc.dataset.description import FeatureSet
-from protas_gtcc.dataset.feature_shards import feature_shards, shards_folder
+from protas_gtcc.dataset.feature_shards import remove_unnamed_shards, write_feature_shards
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.dataset.header import write_feature_set, write_features
 from protas_gtcc.dataset.shard_table import NO_FEATURES, ShardTable, path_from
@@ -70,17 +70,18 @@ def _add_as_shards(
 ) -> None:
     """Of a joined file, whose features are all in other files. Shards of a set that is replaced are removed."""
     num_values = {video: frames * feature_set.dim for video, frames in dataset.num_frames.items() if video in features}
-    read = functools.partial(_values, dataset, name, feature_set, features)
-    with feature_shards(path, name, num_values, read) as (shards, places), changed_dataset(path) as file:
-        table = ShardTable.read(OwnFile(file), len(dataset.video_names))
-        old = table.remove(name)
-        column = [places.get(video, NO_FEATURES) for video in dataset.video_names]
-        table.add([path_from(path, shard) for shard in shards], name, column)
-        table.write(file)
-        write_feature_set(file, name, feature_set)
-    for shard in (path.parent / name for name in old):
-        if shard.parent == shards_folder(path):  # nothing else is ours
-            shard.unlink(missing_ok=True)
+    try:
+        read = functools.partial(_values, dataset, name, feature_set, features)
+        shards, places = write_feature_shards(path, name, num_values, read)
+        with changed_dataset(path) as file:
+            table = ShardTable.read(OwnFile(file), len(dataset.video_names))
+            table.remove(name)
+            column = [places.get(video, NO_FEATURES) for video in dataset.video_names]
+            table.add([path_from(path, shard) for shard in shards], name, column)
+            table.write(file)
+            write_feature_set(file, name, feature_set)
+    finally:
+        remove_unnamed_shards(path, name)
 
 
 def _values(

@@ -45,7 +45,10 @@ class ShardTable:
         group = file.group(NAME)
         stored = group.group("features")
         features = {name: _whole_numbers(stored, name) for name in stored}
-        table = cls(group.texts("paths"), _whole_numbers(group, "labels").tolist(), features)
+        labels = _whole_numbers(group, "labels")
+        if labels.ndim != 1:
+            raise ValueError(f"labels of its shards should be a list, but are {list(labels.shape)}")
+        table = cls(group.texts("paths"), labels.tolist(), features)
         require_checksum(group, table._checksum(), "its table of shards differs from what was written")
         table._require_possible(num_videos)
         return table
@@ -69,18 +72,16 @@ class ShardTable:
         self.paths += paths
         self.labels += [NO_LABELS] * len(paths)
 
-    def remove(self, name: str) -> list[str]:
-        """Remove a set; the shards that held nothing else, which are no longer in the table."""
+    def remove(self, name: str) -> None:
+        """Remove a set, and the shards that hold nothing else."""
         self.features.pop(name, None)
         used = {int(shard) for column in self.features.values() for shard in np.unique(column[:, 0])}
         stays = [number in used or labels != NO_LABELS for number, labels in enumerate(self.labels)]
         renumbered = np.append(np.cumsum(stays) - 1, -1)  # -1, for no shard, stays -1
         for column in self.features.values():
             column[:, 0] = renumbered[column[:, 0]]
-        removed = [path for path, kept in zip(self.paths, stays, strict=True) if not kept]
         self.paths = [path for path, kept in zip(self.paths, stays, strict=True) if kept]
         self.labels = [one for one, kept in zip(self.labels, stays, strict=True) if kept]
-        return removed
 
     def is_joined(self, name: str) -> bool:
         """Whether a set came with the files that were joined, and was not added later."""

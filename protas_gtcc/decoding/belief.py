@@ -65,7 +65,7 @@ def read_belief(hypotheses, rule, live, belief, classes, tasks, reached, network
 @no_type_check
 def _weigh_by_task(hypotheses, rule, tasks, network):
     """Multiply the network's belief in an action by the probability of the tasks that have it; background stays."""
-    shares, actions, own = np.zeros(len(network)), 0.0, 0.0
+    shares, actions, own, total = np.zeros(len(network)), 0.0, 0.0, 0.0
     for g in range(len(tasks)):
         for s in range(hypotheses.task_begin[g], hypotheses.task_begin[g + 1]):
             shares[hypotheses.state_class[s]] += tasks[g]
@@ -77,6 +77,9 @@ def _weigh_by_task(hypotheses, rule, tasks, network):
     for c in range(len(network)):
         if rule.is_action[c]:
             network[c] *= scale * shares[c]
+        total += network[c]
+    for c in range(len(network)):  # the sum is 1, but where no live task has an action
+        network[c] /= max(total, EMPTY)
 
 
 @compiled(nogil=True, fastmath=REORDERED)

@@ -221,10 +221,10 @@ class DurationDecoder(Decoder):
         tables = self.tables
         has = np.zeros((1 + tables.num_tasks, result.probs.shape[1]), dtype=bool)
         has[0], has[1 + tables.state_task, tables.state_class] = True, True
-        probs, actions = result.probs * has[given], self._rule.is_action
-        own = np.maximum(probs[:, actions].sum(axis=1, keepdims=True), TINY)
-        probs[:, actions] *= result.probs[:, actions].sum(axis=1, keepdims=True) / own
-        probs /= np.maximum(probs.sum(axis=1, keepdims=True), TINY)
+        actions, probs = self._rule.is_action, np.where(has[given], np.maximum(result.probs, TINY), 0)
+        all_actions, own = (one[:, actions].sum(axis=1, keepdims=True) for one in (result.probs, probs))
+        probs[:, actions] *= np.maximum(all_actions, TINY) / np.maximum(own, TINY)
+        probs /= probs.sum(axis=1, keepdims=True)
         with np.errstate(divide="ignore"):
             return NetworkResult(np.log(probs), probs, result.progress)
 

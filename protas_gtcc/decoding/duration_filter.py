@@ -7,8 +7,8 @@ reported mixes the belief with the network's own (`belief.py`), in which an acti
 it are likely.
 
 A network that knows several tasks divides the probability of an action among the steps of all of them. Whether an
-action is going on does not depend on the task, so within a task, background counts for as much less as the task's own
-actions have less probability than all actions.
+action is going on does not depend on the task, so within a task, background is multiplied by the share that the task's
+own actions have in the probability of all actions.
 """
 
 from __future__ import annotations

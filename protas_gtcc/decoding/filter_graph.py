@@ -125,8 +125,10 @@ class FilterGraph(nn.Module):
     def _within_tasks(self, network: Float[Tensor, "B C"], tasks: Float[Tensor, "B K"]) -> Float[Tensor, "B C"]:
         """The network's belief, of which that in actions is shared by how likely the tasks are that have them."""
         own = network * self.is_action * (tasks @ (self.of_task.t() @ self.of_class))
-        actions = network @ self.is_action
-        return network * (1 - self.is_action) + own * (actions / own.sum(dim=1).clamp(min=TINY))[:, None]
+        of_tasks = own.sum(dim=1)
+        scale = torch.where(of_tasks > 0, network @ self.is_action / of_tasks, 1.0)
+        shared = network * (1 - self.is_action) + own * scale[:, None]
+        return shared / shared.sum(dim=1, keepdim=True).clamp(min=EMPTY)
 
     def _advance(self, belief: Belief) -> Belief:
         """Move every hypothesis by a frame, and add the segments that start with it."""
