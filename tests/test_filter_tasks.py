@@ -109,7 +109,9 @@ def test_classes_and_tasks_are_those_of_the_dense_chain(task):
 
 def test_what_a_network_gives_to_steps_of_other_tasks_does_not_become_background():
     settings = dataclasses.replace(SETTINGS, doubt=0.0, prior_exponent=0.0)
-    torn, sure = (np.tile(np.float32(frame), (40, 1)) for frame in ([0.3, 0.1, 0.0, 0.6], [0.3, 0.7, 0.0, 0.0]))
+    torn, sure = (
+        np.tile(np.array(frame, np.float32), (40, 1)) for frame in ([0.3, 0.1, 0.0, 0.6], [0.3, 0.7, 0.0, 0.0])
+    )
     of_cake = decoded(torn, settings=settings, task=1)  # class 3 is of tea alone
     np.testing.assert_allclose(of_cake.probs, decoded(sure, settings=settings, task=1).probs, atol=1e-6)
     assert set(of_cake.labels[1:].tolist()) == {1}
