@@ -72,6 +72,23 @@ def evidence(probs: np.ndarray, tables: TranscriptTables, settings: DecodingConf
     return doubted ** min(settings.evidence / (tables.typical[0] * FPS), 1)
 
 
+def state_weights(probs: np.ndarray, tables: TranscriptTables, settings: DecodingConfig = ALONE) -> np.ndarray:
+    """What each state is weighted with at each frame, `[T, S]`, where class 0 is the background.
+
+    Within a task, the odds of all its actions against background are those of all actions.
+    """
+    weighted, is_action = [], np.arange(probs.shape[1]) > 0
+    for c, k in zip(tables.state_class, tables.state_task, strict=True):
+        freed = probs / tables.share**settings.prior_exponent
+        freed /= freed.sum(axis=1, keepdims=True)
+        if c == 0:
+            own = np.isin(np.arange(probs.shape[1]), tables.state_class[tables.state_task == k]) & is_action
+            freed[:, c] *= freed[:, own].sum(axis=1) / freed[:, is_action].sum(axis=1)
+        doubted = (1 - settings.doubt) * freed[:, c] + settings.doubt / probs.shape[1]
+        weighted.append(doubted ** min(settings.evidence / (tables.typical[0] * FPS), 1))
+    return np.stack(weighted, axis=1)
+
+
 class Chain(NamedTuple):
     """The whole Markov chain, from the tables as plainly as can be: a generator in continuous time for each length."""
 

@@ -16,7 +16,7 @@ from protas_gtcc.decoding.decoder import DurationDecoder, NetworkResult
 from protas_gtcc.decoding.duration_filter import TINY
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import CHANNELS, Prediction
-from tests.test_decoding import ALONE, FPS, SETTINGS, TRAINING, chain, quantile, video
+from tests.test_decoding import ALONE, FPS, SETTINGS, TRAINING, chain, quantile, state_weights, video
 
 CAKE = [video((0, 3), (1, 9), (2, 20)), video((1, 12), (2, 25), (0, 5))]
 TEA = [video((0, 2), (2, 6), (3, 14)), video((2, 4), (3, 30), (0, 2)), video((3, 22), (2, 5))]
@@ -53,19 +53,6 @@ HAS_CLASS = np.array([[((TABLES.state_class == c) & (TABLES.state_task == k)).an
 IS_ACTION = np.array([False, True, True, True])
 
 
-def state_weights(probs: np.ndarray, settings: DecodingConfig) -> np.ndarray:
-    """What each state is weighted with at each frame, `[T, S]`: the same odds as of all actions and background."""
-    weighted = []
-    for c, k in zip(TABLES.state_class, TABLES.state_task, strict=True):
-        freed = probs / TABLES.share**settings.prior_exponent
-        freed /= freed.sum(axis=1, keepdims=True)
-        if not IS_ACTION[c]:
-            freed[:, c] *= freed[:, IS_ACTION & HAS_CLASS[k]].sum(axis=1) / freed[:, IS_ACTION].sum(axis=1)
-        doubted = (1 - settings.doubt) * freed[:, c] + settings.doubt / probs.shape[1]
-        weighted.append(doubted ** min(settings.evidence / (TABLES.typical[0] * FPS), 1))
-    return np.stack(weighted, axis=1)
-
-
 def shared_among(tasks: np.ndarray, probs: np.ndarray) -> np.ndarray:
     """Probabilities `[C]` of which that of all actions is shared by how likely the tasks are that have them."""
     own = probs * (tasks @ HAS_CLASS) * IS_ACTION
@@ -79,7 +66,7 @@ def twin(probs: np.ndarray, settings: DecodingConfig, task: int = 0) -> Twin:
     if task:
         begins = np.where(tasks == task - 1, begins, 0)
     mass, found = begins, Twin(*(np.zeros((size, len(probs))) for size in (4, 2, 4)))
-    for t, weights in enumerate(state_weights(probs, settings)):
+    for t, weights in enumerate(state_weights(probs, TABLES, settings)):
         mass = (begins if t == 0 else mass @ move) * weights[states]
         mass = mass / mass.sum()
         if not task:

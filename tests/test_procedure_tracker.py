@@ -17,7 +17,7 @@ from protas_gtcc.procedure.tables import ProcedureTables, Recording, count_proce
 from protas_gtcc.procedure.tracker import TrackingRules, Weights
 from tests.chained_procedures import track_frames
 from tests.procedure_twin import features, probabilities, track
-from tests.test_decoding import chain, evidence
+from tests.test_decoding import chain, state_weights
 
 FPS = 5.0
 SETTINGS = DecodingConfig(filter="durations", phases=4)
@@ -133,11 +133,11 @@ def test_beliefs_in_states_are_those_of_the_dense_chain(task):
     lengths = np.repeat(states.lengths.ravel(), SETTINGS.phases)
     to_go = lengths * (1 - low)
     mass = np.zeros(len(begins))
-    for t, weights in enumerate(evidence(probs, states, SETTINGS)):
+    for t, weights in enumerate(state_weights(probs, states, SETTINGS)):
         ended = np.bincount(of_state, mass * (1 - stays.sum(axis=1)), num_states)
         moved, together = mass @ stays, mass @ move if t else begins
         new = 1 - np.bincount(of_state, moved, num_states) / np.maximum(np.bincount(of_state, together), 1e-300)
-        mass = together * weights[states.state_class[of_state]]
+        mass = together * weights[of_state]
         mass /= mass.sum()
         now = np.bincount(of_state, mass, num_states)
         own = now > 0
