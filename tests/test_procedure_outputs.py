@@ -258,7 +258,7 @@ def test_predict_writes_columns_and_a_file_of_events(checkpoint, model):
     found = json.loads(Path("out/cake.procedure.json").read_text(encoding="utf-8"))
     assert (found["video"], found["task"]) == ("cake", "cake")
     assert [event["kind"] for event in found["events"]] == KINDS
-    assert found["events"][0]["seconds"] == 2.0
+    assert found["events"][0]["seconds"] == 1.4
     assert found["transcript"] == ["mix", "cut"]
     assert [(step["name"], step["done_seconds"]) for step in found["steps"]] == [("cut", 6.2), ("mix", 3.8)]
     assert found["alarms"]["false_alarms_per_hour"] == 1000
@@ -283,7 +283,7 @@ def test_predict_prints_task_steps_and_alarms_below_the_segments(checkpoint, cap
     printed = capsys.readouterr().out
     assert re.search(r"\n  task cake \(inferred, \d+%\); 2 of 2 steps done\n", printed)
     assert (
-        "alarms: 0:01 out of order: mix, 0:02 taking too long: mix, 0:03 missing: cut, 0:14 repeated: cut"
+        "alarms: 0:01 out of order: mix, 0:03 taking too long: mix, 0:04 missing: cut, 0:14 repeated: cut"
         in " ".join(printed.split())
     )
     assert "\n  more in cake.procedure.json\n" in printed
