@@ -97,7 +97,7 @@ def _check_set(dataset: Dataset, name: str, feature_set: FeatureSet, replace: bo
     require_plain_name(name, "feature set")
     if name in dataset.feature_sets and not replace:
         raise InputError(f"{where} exists; replace it, or give another name")
-    if name in dataset.joined_in:
+    if name in dataset.joined_feature_sets:
         raise InputError(f"{where} is in the files that were joined, which stay as they are; give another name")
     if feature_set.split is not None and feature_set.split not in dataset.info.splits:
         splits = listed(dataset.info.splits)

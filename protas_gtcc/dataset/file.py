@@ -65,7 +65,7 @@ class Dataset:
             opened = OpenedDataset.of(file, self.path, self.num_frames)  # finds damage early
             table = opened.shards.table if opened.shards is not None else ShardTable()
             self.is_joined = opened.shards is not None
-            self.joined_in = [name for name in self.feature_sets if table.is_joined(name)]
+            self.joined_feature_sets = [name for name in self.feature_sets if table.is_joined(name)]
             """The feature sets that came with the files that were joined."""
         self.video_names: list[str] = list(self.num_frames)
         self._number = {video: number for number, video in enumerate(self.video_names)}

@@ -116,6 +116,6 @@ def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[st
 
 
 def _within_here(path: Path) -> str:
-    """A path in the current folder without that folder, which is of no use where a page is sent to."""
+    """A path in the current folder without that folder, which means nothing on another machine."""
     path, here = path.resolve(), Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
