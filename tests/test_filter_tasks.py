@@ -13,7 +13,7 @@ from protas_gtcc.annotations.segments import segment_array
 from protas_gtcc.annotations.transcripts import TranscriptTables, check_tables, count_transcripts, known_tasks
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding.decoder import DurationDecoder, NetworkResult
-from protas_gtcc.decoding.duration_filter import TINY
+from protas_gtcc.decoding.rule import TINY
 from protas_gtcc.errors import InputError
 from protas_gtcc.predictions import CHANNELS, Prediction
 from tests.test_decoding import ALONE, FPS, SETTINGS, TRAINING, chain, quantile, state_weights, video

@@ -11,8 +11,8 @@ import pytest
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding import lagged
 from protas_gtcc.decoding.decoder import DurationDecoder
-from protas_gtcc.decoding.duration_filter import LAGGED
 from protas_gtcc.decoding.lagged import LaggedDecoder
+from protas_gtcc.decoding.rule import LAGGED
 from protas_gtcc.errors import InputError
 from protas_gtcc.inference import TrainedModel
 from protas_gtcc.predictions import CHANNELS, Prediction
@@ -78,7 +78,7 @@ def test_with_the_memory_of_what_is_done_the_last_frames_later_are_those_of_an_o
         for k, own in zip(trace.known[v], trace.order[v], strict=True):
             if k >= 0:
                 order[k] = own[:num_states]
-        later = step_back(hypotheses, order, of_state, trace.evidence[v][of_state] * later)
+        later = step_back(hypotheses, order, of_state, trace.weights[v][of_state] * later)
     known = trace.belief[t] * later
     classes = np.bincount(hypotheses.state_class[of_state], known.sum(axis=0), len(found.probs)) / known.sum()
     assert decoder._rule.ahead > 0
@@ -159,7 +159,7 @@ def test_damaged_frames_that_wait_are_refused():
     model.set_lag(1.0)
     stream = model.stream()
     stream.step(video(20))
-    for name, value in (("place", -1), ("evidence", -1.0), ("known", 99)):
+    for name, value in (("place", -1), ("weights", -1.0), ("known", 99)):
         state = stream.state_dict()
         state[f"lag_{name}"][...] = value
         with pytest.raises(InputError, match="the frames that wait are impossible"):

@@ -12,10 +12,8 @@ from typing import no_type_check
 import numpy as np
 
 from protas_gtcc.decoding.filter_output import MOST
-from protas_gtcc.storage.compiled_code import compiled
+from protas_gtcc.storage.compiled_code import REORDERED, compiled
 
-REORDERED = {"reassoc", "contract"}
-"""Sums may be taken in any order, so that several terms are added at once."""
 EMPTY = 1e-12
 """A class with less probability has no progress of its own; its progress is 0.5."""
 LEAST = 1e-3

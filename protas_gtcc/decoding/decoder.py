@@ -21,7 +21,8 @@ from protas_gtcc.network.model import Outputs
 from protas_gtcc.predictions import Prediction
 
 if TYPE_CHECKING:
-    from protas_gtcc.decoding.duration_filter import FilterCall, Rule
+    from protas_gtcc.decoding.duration_filter import FilterCall
+    from protas_gtcc.decoding.rule import Rule
 
 
 TINY = 1e-30
@@ -108,11 +109,12 @@ class DurationDecoder(Decoder):
         # Here, because importing numba takes half a second.
         from protas_gtcc.decoding import duration_filter
         from protas_gtcc.decoding.compilation import report_compilation
+        from protas_gtcc.decoding.rule import make_rule
 
         self._filter, self.tables, self.settings = duration_filter, tables, (settings, background, fps)
         self._hypotheses = make_hypotheses(tables, settings, fps)
         is_action = ~np.isin(np.arange(len(tables.share)), background)
-        self._rule = duration_filter.make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
+        self._rule = make_rule(settings, tables.share, float(tables.typical[0]), is_action, fps)
         self._begin_streams(1)
         # The first call compiles the code, or loads it from numba's cache: now, not at the first frame of a stream.
         with report_compilation("the duration filter"):
@@ -181,7 +183,7 @@ class DurationDecoder(Decoder):
         `has_progress` is whether the network has.
         """
         from protas_gtcc.decoding.compilation import report_compilation
-        from protas_gtcc.decoding.duration_filter import with_lag
+        from protas_gtcc.decoding.rule import with_lag
         from protas_gtcc.decoding.smoothing import smooth_frames  # compiled where there is a lag only
 
         output = empty_output(count, len(self.tables.share), self.tables.num_tasks)

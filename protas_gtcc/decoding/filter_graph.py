@@ -15,8 +15,8 @@ from torch._higher_order_ops.scan import scan  # its only address; exported as O
 from protas_gtcc.annotations.transcripts import TranscriptTables
 from protas_gtcc.config import DecodingConfig
 from protas_gtcc.decoding.belief import EMPTY
-from protas_gtcc.decoding.duration_filter import TINY, make_rule
 from protas_gtcc.decoding.hypotheses import Hypotheses, make_hypotheses
+from protas_gtcc.decoding.rule import TINY, make_rule
 
 FILTER_FIELDS = ("labels", "probs", "progress", "reported", "interval", "remaining_seconds", "remaining_interval")
 """Fields of a `Prediction` that the filter fills in; with two tasks or more, `task_probs` comes after them."""

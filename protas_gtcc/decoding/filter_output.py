@@ -28,7 +28,7 @@ class Trace(NamedTuple):
 
     belief: np.ndarray
     """float64 `[T, N, R]`: after the frame."""
-    evidence: np.ndarray
+    weights: np.ndarray
     """float64 `[T, S]`: what the belief in each state was multiplied by."""
     network: np.ndarray
     """float64 `[T, C]`: the network's own belief in each class."""

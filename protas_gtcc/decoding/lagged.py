@@ -174,7 +174,7 @@ class LaggedDecoder(Decoder):
         most, num_classes = state[_PREFIX + "network"].shape
         is_possible = 0 <= begin <= end <= most and reported >= 0 and 0 <= label <= num_classes and ended in (0, 1)
         known = state[_PREFIX + "known"]
-        positive = all(float(state[_PREFIX + name].min()) >= 0 for name in ("belief", "evidence", "network", "order"))
+        positive = all(float(state[_PREFIX + name].min()) >= 0 for name in ("belief", "weights", "network", "order"))
         if not (is_possible and positive and known.min() >= -1 and known.max() < self._decoder.num_states):
             what = "this is no state of such a stream: the frames that wait are impossible"
             raise InputError(f"{what}; start a new stream without it")

@@ -14,8 +14,8 @@ from typing import no_type_check
 
 import numpy as np
 
-from protas_gtcc.decoding.belief import REORDERED, live_range, live_tasks, read_belief, summarise
-from protas_gtcc.storage.compiled_code import compiled
+from protas_gtcc.decoding.belief import live_range, live_tasks, read_belief, summarise
+from protas_gtcc.storage.compiled_code import REORDERED, compiled
 
 
 @compiled(nogil=True, fastmath=REORDERED)
@@ -68,7 +68,7 @@ def _step_back(hypotheses, live, trace, v, passes, ends, later, earlier):
     every_stay = np.empty(last, np.float32)
     phases, entering = len(later), np.zeros(len(hypotheses.first))
     for s in range(low, high):
-        every_weight[hypotheses.begin[s] : hypotheses.begin[s + 1]] = trace.evidence[v, s]
+        every_weight[hypotheses.begin[s] : hypotheses.begin[s + 1]] = trace.weights[v, s]
     weight, ending, stays = every_weight[first:], every_ending[first:], every_stay[first:]
     # Over all lengths at once: these loops are most of the work.
     for i in range(phases):

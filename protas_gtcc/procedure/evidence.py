@@ -16,7 +16,7 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 
 from protas_gtcc.procedure.tables import HALF, ProcedureTables
-from protas_gtcc.storage.compiled_code import compiled
+from protas_gtcc.storage.compiled_code import REORDERED, compiled
 
 NEXT = 10
 """Number of features of a step that may be next."""
@@ -24,8 +24,6 @@ LATER = 11
 """Number of features of a step that may still come."""
 IMPOSSIBLE = -1e30
 """Score of a place that is no step."""
-REORDERED = {"reassoc", "contract"}
-"""Sums may be taken in any order, so that several terms are added at once."""
 MANY = 3.0
 """More steps that wait, or that are waited for, count as much as these."""
 

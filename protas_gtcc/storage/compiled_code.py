@@ -14,6 +14,9 @@ from typing import Any
 
 import numba
 
+REORDERED = {"reassoc", "contract"}
+"""For `fastmath`: sums may be taken in any order, so that several terms are added at once."""
+
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """As `numba.njit` with a cache on disk, or without one where no folder for it can be written.

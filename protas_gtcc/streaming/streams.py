@@ -281,8 +281,8 @@ class Stream:
 
 def _room(state: Mapping[str, Tensor]) -> tuple[int, ...]:
     """The number of frames for which a state has room while they wait, one for each lag; nothing without a lag."""
-    evidence = state.get("lag_evidence")
-    return () if evidence is None else tuple(evidence.shape[:1])
+    weights = state.get("lag_weights")
+    return () if weights is None else tuple(weights.shape[:1])
 
 
 def _fingerprint(network: ProgressNetwork, decoder: Decoder | None) -> Tensor:
