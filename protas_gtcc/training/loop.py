@@ -190,7 +190,7 @@ class TrainingLoop(ABC, Generic[BatchT]):
         self.rows.append(row)
         if not self.fabric.is_global_zero:
             return
-        # The log says whether a run is over, so it comes after the checkpoint. A model without a log is an imported one.
+        # A run is over by its log, which so comes after the checkpoint; a model without a log is an imported one.
         if len(self.rows) == 1:
             self.run.write_log([], list(row))
         if epochs_since_best(self.rows) == 0:
