@@ -1,4 +1,8 @@
-"""Commands that divide their work, on Ray and on submitit's stand-in for Slurm: the results of this machine, once."""
+"""Commands that divide their work, on Ray and on submitit's stand-in for Slurm: the results of this machine, once.
+
+Each of the six commands is killed, with a worker of it, on one engine, and two of them on both; where a command is not
+killed on an engine, it is called there twice.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +39,21 @@ COMMANDS = {
     "tune": ["../folds.h5", "--folds", "1", "--trials", "1", "--search", "lr=1e-4..1e-2", *TINY],
 }
 PACKAGES = {"compare-alignments": "sklearn", "tune": "optuna"}
-VERBS = [pytest.param(verb, marks=needs(PACKAGES.get(verb, "torch"))) for verb in COMMANDS]
-ENGINES = [pytest.param(engine, marks=needs(package)) for engine, package in (("slurm", "submitit"), ("ray", "ray"))]
+PACKAGES |= {"slurm": "submitit", "ray": "ray"}
+KILLED = {
+    "slurm": ("extract", "predict", "cross-validate", "tune"),
+    "ray": ("extract", "predict", "annotate", "compare-alignments"),
+}
 RESULTS = (".npy", ".json", ".csv", ".md", ".mp4", ".h5")
 WRITTEN_BY_THE_COMMAND = ("manifest.json", "predictions.json", "table.csv", "table.json", "table.md", "trial.json")
 """They are written anew, of what jobs have left."""
+
+
+def pairs(killed: bool) -> pytest.MarkDecorator:
+    """Each engine with the commands that are killed on it, or that are not."""
+    chosen = [(on, verb) for on in KILLED for verb in COMMANDS if (verb in KILLED[on]) == killed]
+    marked = [pytest.param(*pair, marks=[needs(PACKAGES.get(one, "torch")) for one in pair]) for pair in chosen]
+    return pytest.mark.parametrize(("on_engine", "verb"), marked, indirect=["on_engine"])
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +82,7 @@ def cluster(inputs: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture
 def on_engine(request: pytest.FixtureRequest) -> list[str]:
     """The flags of an engine, its name first."""
     if request.param == "slurm":
@@ -127,7 +141,7 @@ def times(out: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in files}
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pairs(killed=False)
 def test_a_command_makes_on_each_engine_what_it_makes_without_and_makes_it_once(inputs, on_engine, verb):
     expected, folder = made_here(inputs, verb), inputs / on_engine[0]
     out = call(folder, verb, *on_engine, "--workers", "1")
@@ -141,7 +155,7 @@ def test_a_command_makes_on_each_engine_what_it_makes_without_and_makes_it_once(
 
 
 @needs_proc
-@pytest.mark.parametrize("verb", VERBS)
+@pairs(killed=True)
 def test_a_command_whose_worker_is_killed_goes_on_and_after_its_own_death_the_same_one_does_the_rest(
     inputs, on_engine, verb
 ):
