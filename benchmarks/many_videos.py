@@ -103,7 +103,7 @@ def measure_size(folder: Path, size: int, arguments: Arguments) -> Iterator[Cost
 
 def steps_in(place: Path, size: int, seed: int) -> dict[str, tuple[list[str], str]]:
     """Words of each command, in order, and what it writes."""
-    data, run = str(place / "videos.h5"), str(place / "run")
+    data, joined, run = (str(place / name) for name in ("videos.h5", "all.h5", "run"))
     layout = str(place / "layout")
     people = ("--subject-pattern", "p[0-9]+")
     predict = ["predict", run, f"{layout}/features", "--device", "cpu", "--overwrite", "--no-pictures", "--no-tables"]
@@ -113,10 +113,10 @@ def steps_in(place: Path, size: int, seed: int) -> dict[str, tuple[list[str], st
         "prepare": (["prepare", layout, "--out", data, "--fps", "1", "--overwrite", *people], "videos.h5"),
         "check": (["check", data], ""),
         "check folder": (["check", layout, "--fps", "1", *people], ""),
-        "join": (["join", data, "--out", str(place / "all.h5"), "--overwrite"], "all.h5"),
-        "align": ([*align, "--dataset", str(place / "all.h5"), "--out", str(place / "align")], "all.h5.features"),
+        "join": (["join", data, "--out", joined, "--overwrite"], "all.h5"),
+        "align": ([*align, "--dataset", joined, "--out", str(place / "align")], "all.h5.features"),
         "labels": (["labels", layout, "--into", data], "videos.h5"),
-        "train": (["train", "--dataset", data, "--out", run, "--seed", str(seed), *TINY], "run"),
+        "train": (["train", "--dataset", joined, "--out", run, "--seed", str(seed), *TINY], "run"),
         "evaluate": (["evaluate", run, "--device", "cpu", "--pictures", "0"], "run"),
         "report": (["report", run, "--out", str(place / "report.html"), "--overwrite"], "report.html"),
         "predict": ([*predict, "--out", str(place / "predicted")], "predicted"),

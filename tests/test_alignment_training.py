@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import protas_gtcc
 from protas_gtcc.alignment import training as training_module
 from protas_gtcc.alignment.config import AlignmentConfig, AlignmentDirectory, AlignmentLossConfig
 from protas_gtcc.alignment.embedder import load_encoder
@@ -36,6 +38,35 @@ def test_every_loss_falls_on_videos_that_can_be_aligned(kitchen, tmp_path, loss)
     rows = run.read_log()
     assert len(rows) == 25
     assert sum(row["loss"] for row in rows[-5:]) < 0.8 * sum(row["loss"] for row in rows[:5])
+
+
+@pytest.mark.parametrize("killed_at", ["alignment.training.save_encoder", "training.loop.save_state"])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_run_that_is_killed_while_an_epoch_is_kept_is_finished_only_with_the_checkpoint_of_its_end(
+    kitchen, tmp_path, monkeypatch, killed_at, epochs
+):
+    config, run = alignment_config(kitchen, "tcc", epochs=epochs), AlignmentDirectory(tmp_path / "run")
+    kept: list[str] = []
+
+    def save(path: Path, *given: Any) -> None:
+        kept.append(path.name)
+        if kept.count(path.name) == epochs:
+            raise KeyboardInterrupt
+        original(path, *given)
+
+    original = attrgetter(killed_at)(protas_gtcc)
+    monkeypatch.setattr(f"protas_gtcc.{killed_at}", save)
+    with pytest.raises(KeyboardInterrupt):
+        align(config, Dataset(kitchen), run)
+    is_over = killed_at.endswith("save_state")
+    assert (run.is_finished(), len(run.read_log())) == (is_over, epochs if is_over else epochs - 1)
+    monkeypatch.undo()
+    if is_over:
+        whole = load_encoder(run.path).encoder.state_dict()
+    align(config, Dataset(kitchen), run, resume=True)
+    assert (run.is_finished(), len(run.read_log())) == (True, epochs)
+    if is_over:
+        assert all(torch.equal(whole[name], one) for name, one in load_encoder(run.path).encoder.state_dict().items())
 
 
 @pytest.mark.slow

@@ -138,7 +138,7 @@ def test_a_job_that_nothing_waits_for_yet_when_a_signal_comes_is_ended_too(folde
     with pytest.raises(KeyboardInterrupt):
         engine.submit(stand_in_job(folder, "a"))
     wait_for(lambda: pids(folder, "a"), 60)
-    [handle] = engine._queued
+    [handle] = engine._unwatched
     engine.close()
     handle._process.wait(60)
     assert not is_alive(pids(folder, "a")[0][0])

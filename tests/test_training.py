@@ -312,13 +312,18 @@ def test_a_run_that_is_refused_leaves_no_directory(tiny_dataset, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_killed_while_its_first_epoch_was_kept_starts_again(tiny_dataset, tmp_path, monkeypatch):
-    whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset))
-    monkeypatch.setattr("protas_gtcc.training.loop.save_state", _interrupt)
+@pytest.mark.parametrize("before", ["training.loop.save_state", "training.run_directory.RunDirectory.write_log"])
+def test_a_run_killed_while_its_first_epoch_was_kept_starts_again(tiny_dataset, tmp_path, monkeypatch, before):
+    whole = train_into(tmp_path / "whole", tiny_config(tiny_dataset, epochs=1))
+    monkeypatch.setattr(f"protas_gtcc.{before}", _interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train_into(tmp_path / "run", tiny_config(tiny_dataset))
+        train_into(tmp_path / "run", tiny_config(tiny_dataset, epochs=1))
+    assert RunDirectory(tmp_path / "run").is_trained() == before.endswith("save_state"), (
+        "a checkpoint alone is no model"
+    )
     monkeypatch.undo()
-    assert_same(weights(train_into(tmp_path / "run", tiny_config(tiny_dataset), resume=True)), weights(whole))
+    again = train_into(tmp_path / "run", tiny_config(tiny_dataset, epochs=1), resume=True)
+    assert_same(weights(again), weights(whole))
 
 
 def _interrupt(*_: object) -> None:

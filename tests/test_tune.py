@@ -382,7 +382,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[PlannedRun]:
     made: list[PlannedRun] = []
 
     def do_jobs(jobs: Sequence[Job], engine: Any, out: Path, console: Any, next_jobs: Any, **given: Any) -> None:
-        waiting = list(jobs)
+        waiting = [job for job in jobs if not job.is_done()]
         while waiting:
             job = waiting.pop(0)
             plan = job.command.__self__  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 Each job runs `stand_in_job.py` of the folder, which leaves NAME.txt. Also `python work_list_driver.py cluster`: a Ray
 cluster on this machine, a head without cores and two nodes with one core each. And `python work_list_driver.py held
-VERB …`: a command of protas-gtcc whose jobs wait before their outputs appear.
+VERB …`: a command of protas-gtcc whose first jobs wait before an output appears.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,21 +41,23 @@ part.rename(out)
 """A module in place of protas_gtcc. It waits while there is a file `hold`."""
 
 HELD = """
-import os, pathlib, runpy, time
+import os, pathlib, runpy, sys, time
+name, *sys.argv[1:] = sys.argv[1:]
 replace = os.replace
 def held_replace(source, target):
-    if str(target).endswith(".npy"):
-        name = pathlib.Path(target).stem
+    if pathlib.Path(target).suffix in (".npy", ".mp4", ".h5", ".safetensors"):
+        os.replace = replace
         with open(f"{name}.starts", "a") as kept:
             kept.write(f"{os.getpid()} {os.getppid()}\\n")
         started = time.time()
-        while os.path.exists(f"{name}.hold") and time.time() < started + 300:
+        while not os.path.exists(f"{name}.go") and time.time() < started + 300:
             time.sleep(0.02)
     replace(source, target)
 os.replace = held_replace
 runpy.run_module("protas_gtcc", run_name="__main__", alter_sys=True)
 """
-"""A module around protas_gtcc. Features have been written, and do not appear while there is a file NAME.hold."""
+"""A module around protas_gtcc, with the job's name before its words. The first large output, features, a video, a shard
+or a checkpoint, has been written, and does not appear before there is a file NAME.go."""
 
 
 def stand_in_job(folder: Path, name: str) -> Job:
@@ -79,9 +81,19 @@ def look_often() -> None:
     slurm_queue.SECONDS_BETWEEN_QUESTIONS = 1.0
 
 
+def held_job(job: Job) -> Job:
+    """The job in `HELD`; its name there is that of a file."""
+    named = functools.partial(_named, job.name.replace("/", "-"), job.command)
+    return dataclasses.replace(job, command=named, module="held_job")
+
+
+def _named(name: str, command: Callable[[], list[str]]) -> list[str]:
+    return [name, *command()]
+
+
 def run_held(words: list[str]) -> None:
     def held(jobs: Sequence[Job], *given: Any) -> dict[str, str]:
-        return work_through([dataclasses.replace(job, module="held_job") for job in jobs], *given)
+        return work_through([held_job(job) for job in jobs], *given)
 
     look_often()
     setattr(work_lists, "work_through", held)  # noqa: B010 - it is not exported

@@ -67,6 +67,8 @@ class Tuning:
                 self.trials.append(trial)
                 self._add(trial.settings, trial)
         self._running: dict[str, Trial] = {}
+        self.done: list[PlannedRun] = []
+        """Runs that were found done when their turn came."""
 
     def first_runs(self, at_once: int) -> list[PlannedRun]:
         """The runs to begin with: the preset's, and those of the first trials."""
@@ -133,6 +135,7 @@ class Tuning:
                     self._running[plan.name] = trial
                     return plan
                 trial.scores.append(score_of(plan, self.goal))
+                self.done.append(plan)
             except InputError as error:
                 self._end(trial, "failed", str(error))
                 return None

@@ -186,13 +186,16 @@ class TrainingLoop(ABC, Generic[BatchT]):
                 raise InputError(f"a gradient is not finite at {where}; lower --lr, or use --precision 32")
 
     def _keep(self, row: Row) -> None:
-        """Keep an epoch: the log, the checkpoint if it is the best, and last the state that a resume starts from."""
+        """Keep an epoch: the checkpoint if it is the best, the log, and last the state that a resume starts from."""
         self.rows.append(row)
         if not self.fabric.is_global_zero:
             return
-        self.run.write_log(self.rows)
+        # A run is over by its log, which so comes after the checkpoint; a model without a log is an imported one.
+        if len(self.rows) == 1:
+            self.run.write_log([], list(row))
         if epochs_since_best(self.rows) == 0:
             self.save_model()
+        self.run.write_log(self.rows)
         precision = self.fabric.strategy.precision.state_dict()
         processes = self.fabric.world_size
         facts = {"rows": self.rows, "identity": self.identity(), "precision": precision, "processes": processes}

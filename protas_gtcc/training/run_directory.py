@@ -97,10 +97,10 @@ class RunDirectory:
             return False
         return not (self.checkpoint.is_file() and read_fact(self.checkpoint, "awaits_calibration"))
 
-    def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
-        """Replace log.csv by one row an epoch."""
+    def write_log(self, rows: Sequence[Mapping[str, int | float]], columns: Sequence[str] = ()) -> None:
+        """Replace log.csv by one row an epoch; `columns` are needed where there is none."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(text, fieldnames=columns or list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.log, text.getvalue())

@@ -30,6 +30,8 @@ MINUTES = 24 * 60
 LONGEST_NAME = 100
 _LOG = logging.getLogger(__name__)
 _OF_EVERY_CLUSTER = ("timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node")
+_NAMES = {name: name for name in _OF_EVERY_CLUSTER} | {"time": "timeout_min"}
+"""submitit's names of options; all others begin with slurm_."""
 
 
 class SlurmEngine(Engine):
@@ -49,9 +51,8 @@ class SlurmEngine(Engine):
             raise InputError(f"--engine-options time={options['time']}: expected whole minutes, such as time=240")
         if "%" in str(folder.absolute()):
             raise InputError(f"--on slurm: {folder.absolute()}: Slurm replaces % in paths; give one without")
-        given = {"timeout_min" if name == "time" else name: value for name, value in options.items()}
-        cluster = given.pop("cluster", "slurm")
-        named = {name if name in _OF_EVERY_CLUSTER else f"slurm_{name}": value for name, value in given.items()}
+        named = {_NAMES.get(name, f"slurm_{name}"): value for name, value in options.items()}
+        cluster = named.pop("slurm_cluster", "slurm")
         self._given = {"timeout_min": MINUTES, "slurm_additional_parameters": {"requeue": True}} | named
         self._queue = SlurmQueue() if cluster == "slurm" else None
         # A folder for each command: a job's number may be that of an older one, whose result is not to be taken for it.
@@ -65,7 +66,8 @@ class SlurmEngine(Engine):
         # Ctrl-C in a terminal is for what the pool's threads start, too: sbatch is not to end once a job is queued.
         held = {signal.SIGINT} if self._queue else set()
         self._pool = ThreadPoolExecutor(workers, initializer=signal.pthread_sigmask, initargs=(signal.SIG_BLOCK, held))
-        self._queued: set[Any] = set()
+        self._unwatched: set[Any] = set()
+        """Jobs that are queued, and that no thread waits for yet."""
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue it. Raises `RefusedError` if Slurm refuses it."""
@@ -82,7 +84,7 @@ class SlurmEngine(Engine):
         """Cancel jobs that wait or run."""
         self._stopped = True
         self._pool.shutdown(cancel_futures=True)
-        for handle in list(self._queued):  # those that nothing waits for yet
+        for handle in self._unwatched:
             self._cancel(handle)
 
     def _queue_job(self, job: Job, wanted: Mapping[str, Any]) -> Any:
@@ -94,22 +96,20 @@ class SlurmEngine(Engine):
             answer = ", ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if line)
             way_out = "see 'sinfo', and correct --engine-options"
             raise RefusedError(f"Slurm refuses {job.name}: {answer}; {way_out}") from error
-        self._queued.add(handle)
+        self._unwatched.add(handle)
         return handle
 
     def _outcome(self, handle: Any) -> Outcome:
-        submitted, number, last_look = time.monotonic(), handle.job_id, float("inf")
+        self._unwatched.discard(handle)
+        submitted, number, looks_left = time.monotonic(), handle.job_id, SECONDS_FOR_RESULT / SECONDS_BETWEEN_LOOKS
         while not self._stopped:
             outcome = result_of(handle)
             ended = self._how_ended(handle, submitted)
             # What a signal ended, Slurm may have queued again.
             if outcome and (outcome.state != "died" or ended):
-                self._queued.discard(handle)
                 return outcome
-            if ended:
-                last_look = min(last_look, time.monotonic() + SECONDS_FOR_RESULT)
-            if time.monotonic() > last_look:
-                self._queued.discard(handle)
+            looks_left -= 1 if ended else 0
+            if looks_left < 0:
                 return Outcome("died", f"Slurm job {number} has left no result ({ended}); see {handle.paths.stderr}")
             time.sleep(SECONDS_BETWEEN_LOOKS)
         return self._cancel(handle)
@@ -120,7 +120,6 @@ class SlurmEngine(Engine):
         return handle.state if handle.done() else None
 
     def _cancel(self, handle: Any) -> Outcome:
-        self._queued.discard(handle)
         try:
             handle.cancel()
         except subprocess.CalledProcessError:
