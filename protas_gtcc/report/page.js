@@ -55,6 +55,8 @@ const percent = (value) => (known(value) ? value.toFixed(1) : "–");
 const fraction = (value) => (known(value) ? value.toFixed(3) : "–");
 const bracketed = (interval, write) => (interval ? `[${write(interval[0])}, ${write(interval[1])}]` : "");
 const shownRuns = (group) => group.runs.filter((run) => run.shown);
+// What has no figure comes last, in either direction.
+const byFigure = (one, other, sign) => (known(one) && known(other) ? sign * (one - other) : known(other) - known(one));
 const bestLookup = (run, average, where = run.metrics.baselines) => {
   const best = where && where[run.best[average]];
   return best ? best.predicted_segments : null;

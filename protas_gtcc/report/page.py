@@ -31,6 +31,7 @@ SCRIPTS = (
     "page_procedure_parts.js",
     "page_procedure.js",
     "page_calibration.js",
+    "page_places.js",
     "page_videos.js",
     "page_video_list.js",
 )

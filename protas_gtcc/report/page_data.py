@@ -11,8 +11,8 @@
                   of procedures, None where they are not scored
           found   of each class id, how its true segments are found: `ClassSegments`; None for a class without one
           calibration, budgets   of procedures, see `procedure_calibration.py` and `alarm_budgets.py`; None without
-          video   segments, acc, error, surely_wrong, frames: {name: values of every frame}; procedure, None if it
-                  has none
+          video   segments, acc, error, skill, surely_wrong, frames: {name: values of every frame}; procedure, None if
+                  it has none
 
 A run that reports no progress has neither reliability nor errors nor `reported`.
 

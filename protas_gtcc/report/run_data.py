@@ -15,6 +15,7 @@ from protas_gtcc.metrics.found_segments import found_by_class, match_segments
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
+from protas_gtcc.metrics.video_skill import video_skill
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.alarm_budgets import alarm_budgets
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
@@ -57,8 +58,10 @@ def run_data(run: EvaluatedRun, truth: Sequence[np.ndarray], known: KnownVideos)
     """
     info = run.dataset.info
     background, num_classes, fps = info.background, info.num_classes, info.fps
+    training = info.splits[run.metrics["split"]].get("train", [])
     with reading_metrics(run):
         reports = run.metrics["progress"]["predicted"] is not None
+        skill = video_skill(run.dataset, training, run.metrics)
     counts, correct, matches, videos, frames, followed = [], [], [], [], [], []
     for video, labels in zip(run.videos, truth, strict=True):
         prediction = _read(run, video, labels)
@@ -74,7 +77,8 @@ def run_data(run: EvaluatedRun, truth: Sequence[np.ndarray], known: KnownVideos)
         if procedure is not None:
             followed.append(calibration_row(procedure, one, fps))
         values = procedure and procedure_values(procedure, one, fps)
-        videos.append(_video(prediction, labels, errors if reports else None) | {"procedure": values})
+        own = {"skill": _rounded(skill and skill.of(labels, prediction.reported)), "procedure": values}
+        videos.append(_video(prediction, labels, errors if reports else None) | own)
     confusion = np.sum(counts, axis=0)
     with reading_metrics(run):
         _require_same_evaluation(run, confusion)
