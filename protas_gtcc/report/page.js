@@ -28,27 +28,6 @@ function short(text, length = 30) {
   return text.length <= length ? text : text.slice(0, half) + "…" + text.slice(-half);
 }
 
-// Names of metrics.json in words.
-const WORDS = {
-  acc: "frames right",
-  acc_no_background: "action frames right",
-  all_frames: "all frames",
-  best_lookup_oracle_segments: "best look-up on true segments",
-  best_lookup_predicted_segments: "best look-up on predicted segments",
-  edit_merged: "edit, merged",
-  false_start_share: "share of predicted segments on no true one",
-  first_delay_seconds: "seconds to the first right label",
-  length_frames: "by length in frames",
-  length_seconds: "by length in seconds",
-  mean_duration_class: "elapsed over the class's mean duration",
-  oracle: "given the true class",
-  oracle_segments: "true segments",
-  predicted: "as reported",
-  predicted_segments: "predicted segments",
-  stable_delay_seconds: "seconds to a stable label",
-};
-const inWords = (name) => WORDS[name] ?? name.replaceAll("_", " ");
-
 const counted = (things, what) => `${things.length} ${what}${things.length === 1 ? "" : "s"}`;
 const known = (value) => value !== null && value !== undefined;
 const percent = (value) => (known(value) ? value.toFixed(1) : "–");

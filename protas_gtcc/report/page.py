@@ -15,6 +15,7 @@ from protas_gtcc.storage.atomic import write_text
 
 SCRIPTS = (
     "page.js",
+    "page_words.js",
     "page_time.js",
     "page_plots.js",
     "page_print.js",
