@@ -6,7 +6,8 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 const AVERAGES = ["macro", "frame", "video", "segment", "all_frames"];
 const CONFIG = { displayModeBar: false, responsive: true };
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "pentagon", "star"];
-const DASHES = ["solid", "dash", "dot", "dashdot"];
+// Pixels of a line and of the gap behind it, in turn.
+const DASHES = [[], [6, 2], [2, 2], [6, 2, 2, 2]];
 const MANY_VIDEOS = 20;
 // Colours of the page, light or dark as the reader's system is, and on paper light.
 const DARK = matchMedia("(prefers-color-scheme: dark)");
@@ -94,10 +95,13 @@ function chooser(group, text, choices, chosen) {
 const ground = ([fill, stripe]) =>
   stripe ? `linear-gradient(to top, ${fill} 10%, ${stripe} 10% 24%, ${fill} 24%)` : fill;
 
+// The line of a run as its curves have it.
 function runLine(run) {
-  const line = make("span", { className: "line" });
-  line.style.borderTopColor = run.colour;
-  line.style.borderTopStyle = { solid: "solid", dash: "dashed" }[run.dash] || "dotted";
+  const line = make("span", { className: "line" }),
+    ends = run.dashes.map((_, index) => run.dashes.slice(0, index + 1).reduce((a, b) => a + b)),
+    parts = ends.map((end, index) => `${index % 2 ? "#0000" : "currentColor"} ${end - run.dashes[index]}px ${end}px`);
+  line.style.color = run.colour;
+  line.style.background = parts.length ? `repeating-linear-gradient(to right, ${parts.join(", ")})` : "currentColor";
   return line;
 }
 
@@ -179,12 +183,10 @@ function prepare(group) {
   Object.assign(group, { stamp: 0, parts: [], unseen: [], average: "macro", counted: "all" });
   colourRuns(group);
   for (const [index, run] of group.runs.entries()) {
-    const round = Math.floor(index / DATA.run_colours.light.length);
-    Object.assign(run, {
-      shown: true,
-      dash: DASHES[round % DASHES.length],
-      symbol: SYMBOLS[index % SYMBOLS.length],
-    });
+    const round = Math.floor(index / DATA.run_colours.light.length),
+      dashes = DASHES[(index + round) % DASHES.length];
+    const dash = dashes.map((pixels) => `${pixels}px`).join() || "solid";
+    Object.assign(run, { shown: true, dashes, dash, symbol: SYMBOLS[index % SYMBOLS.length] });
   }
 }
 
@@ -194,7 +196,7 @@ function colourRuns(group) {
     lines = group.bar?.querySelectorAll(".line");
   for (const [index, run] of group.runs.entries()) {
     run.colour = colours[index % colours.length];
-    if (lines) lines[index].style.borderTopColor = run.colour;
+    if (lines) lines[index].style.color = run.colour;
   }
 }
 

@@ -128,11 +128,12 @@ function alarmCurves(runs) {
       [false, "false", "dot"],
     ].map(([isRight, word, dash]) => ({
       type: "scatter",
-      mode: "lines",
+      mode: "lines+markers",
       x: [...levels, 1],
       y: [...levels, 1.01].map((level) => alarms.filter(([, confidence, own]) => own === isRight && confidence >= level).length),
       hovertemplate: `<b>${plain(run.name)}</b><br>%{y} ${word} with a confidence of at least %{x:.2f}<extra></extra>`,
       line: { color: run.colour, width: isRight ? 2.2 : 1.6, dash, shape: "vh" },
+      marker: { color: run.colour, symbol: run.symbol, size: 5 },
     }));
   });
   const most = Math.max(...traces.map(({ y }) => y[0] ?? 0));
