@@ -8,7 +8,7 @@ const wholes = (value) => (known(value) ? String(Math.round(value)) : "–");
 const twoDigits = (value) => (known(value) ? value.toFixed(2) : "–");
 
 const FOLLOWED_TEXT =
-  "Over the test videos of each run; lines are 95 % intervals. Time left: its mean error in each tenth of the procedure " +
+  "Over the test videos of each run; lines are 95 % intervals. Counts have none, but the shares of them have. Time left: its mean error in each tenth of the procedure " +
   "(grey: the look-up that is given the true steps so far), and the share of frames whose 80 % interval has the true " +
   "time left (dotted: the promised 80 %). Done: of all steps and frames for which such a probability was reported, the " +
   "share that was done (dotted: as reported). Alarms, of videos with annotated mistakes: a confidence is that of the " +

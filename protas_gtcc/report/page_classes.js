@@ -16,8 +16,8 @@ const CLASS_ORDERS = {
 const RISING = ["name", "right", "f1", "length"];
 const [FIRST_CLASSES, LEAST_ROWS] = [30, 7];
 
-// By name of a class: frames, percent of them that are right, F1 of frames in percent, progress error and its interval,
-// and `foundFigures` of its segments.
+// By name of a class: frames, percent of them that are right, F1 of frames in percent, progress error, `foundFigures` of
+// its segments, and the intervals of those that have one.
 function classFigures(group, run) {
   if (run.classFigures) return run.classFigures;
   const own = run.metrics.progress.predicted?.per_class,
@@ -32,7 +32,10 @@ function classFigures(group, run) {
         right: frames ? (100 * right) / frames : null,
         f1: frames + taken[id] ? (200 * right) / (frames + taken[id]) : null,
         error: own?.[name] ?? null,
-        interval: intervals?.[name] ?? null,
+        intervals: {
+          error: intervals?.[name] ?? null,
+          ...Object.fromEntries(Object.entries(run.class_intervals).map(([key, ofIds]) => [key, ofIds[id]])),
+        },
         ...foundFigures(run.found[id]),
         stretch: worstPlaces(group, run).get(id)?.seconds ?? null,
       };
@@ -128,7 +131,7 @@ function classes(group) {
   return [
     section(
       "Classes",
-      "Actions that occur in the test videos. Lines: 95 % intervals (none for a class in one video). Grey bars: the " +
+      "Actions that occur in the test videos. Lines: 95 % intervals (none of medians, at 0 and 100 %, and for a class of one person). Grey bars: the " +
         `look-up with the least error over all classes, on the run's predicted segments. ${FOUND_TEXT}`,
       remade(group, () => shownRuns(group).map((run) => worstClass(group, run))),
       tools.place,
@@ -212,7 +215,7 @@ function classTable(group, view, names, arrange) {
         const own = classFigures(group, run).get(name);
         return figures.map(([key, , write], index) =>
           write
-            ? Object.assign(figureCell(own[key], index ? null : own.interval, write), { className: index ? "" : "first" })
+            ? Object.assign(figureCell(own[key], own.intervals[key], write), { className: index ? "" : "first" })
             : cell(...placeLink(group, run, group.class_names.indexOf(name), true)),
         );
       }),
@@ -235,12 +238,12 @@ const anyFigures = (run) => run.metrics.progress.predicted || bestLookup(run, "m
 
 function classTraces(group, run, index, count, names) {
   const own = run.metrics.progress.predicted,
-    intervals = names.map((name) => own && run.metrics.intervals.progress.predicted.per_class[name]);
+    found = names.map((name) => classFigures(group, run).get(name)),
+    [intervals, ofRight] = ["error", "right"].map((key) => found.map((one) => one.intervals[key]));
   const values = names.map((name) => (own ? own.per_class[name] : null)),
     lookup = bestLookup(run, "macro"),
     bars = names.map((name) => (lookup ? lookup.per_class[name] : null));
-  const found = names.map((name) => classFigures(group, run).get(name)),
-    right = found.map((one) => one.right),
+  const right = found.map((one) => one.right),
     ways = names.map((name) => [`<br>Its ${foundLead(group, run, name)}`, ...foundParts(group, run, name, 40).map(wrapped)].join("<br>"));
   return [
     lookupBars(
@@ -262,8 +265,8 @@ function classTraces(group, run, index, count, names) {
       index,
       count,
       right,
-      [],
-      names.map((name, i) => hoverText(run, name, right[i], null, (value) => `${percent(value)} % of ${found[i].frames} frames`) + ways[i]),
+      ofRight,
+      names.map((name, i) => hoverText(run, `${name}, of ${found[i].frames} frames right, %`, right[i], ofRight[i], percent) + ways[i]),
       { xaxis: "x2" },
     ),
   ];

@@ -6,7 +6,7 @@
         video   name, num_frames, segments; file: its address, and start_seconds, see `PlayedFile`; None without one;
                 procedure: what truly happened, see `procedure_data.py`; None where no run reports procedures
         run     name, path, metrics (all of metrics.json), ruler, verdict, procedure, calibration, budgets, best,
-                confusion, found, reliability, lengths, videos
+                confusion, found, class_intervals, reliability, lengths, videos
           ruler   label of each figure that comes first: [figure, interval], as they are written; `procedure` has those
                   of procedures, None where they are not scored
           found   of each class id, how its true segments are found: `ClassSegments`; None for a class without one
