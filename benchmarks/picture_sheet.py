@@ -60,7 +60,8 @@ async def draw(arguments: Arguments) -> bytes:
     grid = f"display: inline-grid; gap: 16px; grid-template-columns: repeat({arguments.columns}, auto)"
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "sheet.html"
-        page.write_text(f"<!doctype html><body style='margin: 0; background: #888'><main style='{grid}'>{images}")
+        body = "margin: 0; background: #888; overflow: hidden"
+        page.write_text(f"<!doctype html><body style='{body}'><main style='{grid}'>{images}")
         async with chromium() as tab:
             await tab.load(page, 10000)
             await tab.resize(arguments.width, int(await tab.value(f"{FITTED}({arguments.width})")))

@@ -99,10 +99,21 @@ def test_the_known_lab_of_red_and_white():
 
 
 def test_no_class_has_a_colour_of_a_run():
-    fills = {one[:7] for n in (3, 12, 31, 120) for one in usual_colours(n, (0,))}
-    assert not fills & {*RUN_COLOURS, *RUN_COLOURS_ON_DARK}
-    assert to_lab(sorted(fills))[0, :, 0].min() > to_lab([*RUN_COLOURS[:-1]])[0, :, 0].max(), "runs are darker"
-    assert to_lab(sorted(fills))[0, :, 0].max() < to_lab([*RUN_COLOURS_ON_DARK[:-1]])[0, :, 0].min() + 0.05, "lighter"
+    fills = sorted({one[:7] for n in (3, 12, 31, 120) for one in usual_colours(n, (0,))})
+    lightness = to_lab(fills)[0, :, 0]
+    for colours, is_apart in ((RUN_COLOURS, np.less), (RUN_COLOURS_ON_DARK, np.greater)):
+        vivid, others = colours[1], [colours[0], *colours[2:-1]]
+        outside = (to_lab(others)[0, :, 0], lightness.min() if is_apart is np.less else lightness.max() - 0.05)
+        assert is_apart(*outside).all(), "darker or lighter than any class"
+        assert min(distance(vivid, fill) for fill in fills) > 0.03, "to every eye"
+        assert not {*fills} & {*colours}
+
+
+@pytest.mark.parametrize("colours", [RUN_COLOURS, RUN_COLOURS_ON_DARK])
+def test_the_first_two_runs_differ_in_lightness_to_every_eye(colours):
+    lightness = to_lab([*colours[:2]])[..., 0]
+    assert np.abs(lightness[:, 0] - lightness[:, 1]).min() > 0.2
+    assert abs(lightness[0, 0] - lightness[0, 1]) > 0.28
 
 
 def test_a_stripe_is_seen_on_its_fill():

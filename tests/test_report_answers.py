@@ -16,6 +16,7 @@ from protas_gtcc.report.runs import open_runs
 from tests.predicted_videos import delayed
 from tests.test_page import BROWSER
 from tests.test_report_page import FPS, NAMES, labels_of, make_dataset, make_run
+from tests.test_report_procedure import make_kitchen, make_procedure_run
 from tests.test_report_videos import opened
 
 DELAYS = {"a": 3, "b": 9}
@@ -59,6 +60,26 @@ def longest_wrong(seed: int, frames: int) -> str:
 def test_every_head_of_scores_and_of_done_lists_and_every_look_up_has_a_meaning() -> None:
     heads = {"edit, merged", "f1@50", "error, macro", "order (POS)", "delay, s", "average index class", "skill"}
     assert heads <= meanings().keys()
+
+
+def test_no_two_heads_have_the_same_meaning() -> None:
+    assert len(set(meanings().values())) == len(meanings())
+
+
+@pytest.mark.slow
+@needs_browser
+def test_further_figures_have_words_for_every_key_of_two_words(tmp_path: Path) -> None:
+    run = make_procedure_run(tmp_path / "run", make_kitchen(tmp_path / "kitchen.h5"))
+    write_report(tmp_path / "report.html", page_data(open_runs([run])))
+
+    async def look(tab: Any) -> None:
+        metrics = "Object.entries(DATA.groups[0].runs[0].metrics).filter(([name]) => !SHOWN_ELSEWHERE.includes(name))"
+        names = f"[...leaves(Object.fromEntries({metrics})).keys()].flatMap((path) => path.split(JOIN))"
+        keys = set(await tab.js(f"{names}.filter((name) => name.includes('_') && !(name in WORDS))"))
+        look_ups = {"average_index", "average_index_class", "median_index_class", "best_constant"}
+        assert keys <= look_ups | {"next_step", "time_left", "budget_per_hour"}, "others are words already"
+
+    opened(tmp_path / "report.html", tmp_path / "profile", look)
 
 
 @pytest.mark.slow

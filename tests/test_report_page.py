@@ -348,7 +348,9 @@ async def look(page: str, address: str, picture: Path) -> None:
         await until("document.readyState === 'complete'")
         await js("document.querySelector('.plot').scrollIntoView()")
         await until("!!document.querySelector('.plot .main-svg')")
-        assert await js("document.querySelectorAll('nav:not(.contents) button').length") == 2 + 2, "groups; open, close"
+        assert await js("document.querySelectorAll('nav:not(.contents) button').length") == 2 + 3, (
+            "groups; reverse, open, close"
+        )
         await hiding_a_run(js, until)
         await hovering_a_frame(js, until)
         await finding_videos(js)

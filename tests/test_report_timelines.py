@@ -82,3 +82,24 @@ def test_beside_the_band_of_the_only_run_the_truth_is_a_line_in_another_tone(tmp
 def with_interval(prediction: Prediction) -> Prediction:
     ends = prediction.reported + np.array([[-0.2], [0.2]], dtype=np.float32)
     return dataclasses.replace(prediction, interval=ends.clip(0, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
+def test_runs_differ_by_the_gaps_of_their_lines_too_in_their_curves_and_beside_their_names(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "kitchen.h5")
+    main(
+        ["report", *(str(make_run(tmp_path / f"run{n}", dataset)) for n in range(9)), "--out", str(tmp_path / "r.html")]
+    )
+
+    async def look(tab: Any) -> None:
+        dashes = "document.querySelector('.video .plot').data.slice(-27).map((one) => one.line?.dash).filter(Boolean)"
+        await tab.until("!!document.querySelector('.video .plot').data")
+        drawn = await tab.js(dashes)
+        assert len(drawn) == 9
+        assert len({*drawn[:4]}) == 4
+        assert drawn[0] != drawn[8], "of two runs of one colour"
+        lines = "[...document.querySelectorAll('.runs .line')].map((one) => one.style.background)"
+        assert len({*(await tab.js(lines))[:4]}) == 4
+
+    opened(tmp_path / "r.html", tmp_path / "profile", look)

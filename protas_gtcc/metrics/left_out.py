@@ -62,6 +62,15 @@ def leave_out(*methods: Rows) -> tuple[list[np.ndarray], Groups]:
     return weights, tuple(groups)
 
 
+def leave_out_people(people: Sequence[str]) -> tuple[np.ndarray, Groups]:
+    """The weights of videos of these people, and what they leave out; a video at a time where one of them is "".
+
+    The weights are float64 `[1 + J, V]`.
+    """
+    (weights,), groups = leave_out(one_test_each(people if all(people) else [str(n) for n in range(len(people))]))
+    return weights, groups
+
+
 def cluster_numbers(names: Sequence[str]) -> dict[str, int]:
     """A number from 0 on for each cluster, in the order of first occurrence; with many, several share one."""
     return {name: number % MOST_PARTS for number, name in enumerate(dict.fromkeys(names))}

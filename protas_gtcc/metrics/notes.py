@@ -73,7 +73,8 @@ def _on_details(metrics: dict[str, Any], fps: float | None) -> Iterator[str]:
         if empty:
             yield f"no test action frame has the {breakdown.replace('_', ' in ')} {listed(empty)}, so no error there"
     if metrics["certainty"] is None:
-        yield "there is no interval of progress and no remaining time to score [null: certainty]"
+        what = "no interval of progress and no remaining time of an action is reported, so neither is scored"
+        yield f"{what} [null: certainty]"
     known = COMPARED if fps else (*COMPARED, "false_starts_per_hour", "false_per_hour")
     figures = leaves({name: metrics[name] for name in ("curves", "online")})
     # Those of look-ups are undefined where the model's are.

@@ -10,9 +10,12 @@ from typing import Protocol, runtime_checkable
 
 from protas_gtcc.annotations.palette import BACKGROUND, known_colours
 
-RUN_COLOURS = ("#111111", "#00408c", "#7d1717", "#0b4a20", "#5b1b76", "#5c3a00", "#00484d", "#5e5e5e")
-RUN_COLOURS_ON_DARK = ("#ffffff", "#bcd4ff", "#ffc9c4", "#c4f2cd", "#e8d1ff", "#ffdfb0", "#bdf3f3", "#b5b5b5")
-"""Darker than any class, and on a dark page lighter, so that no line of a run is taken for a class."""
+RUN_COLOURS = ("#111111", "#7a2cf5", "#7d1717", "#0b4a20", "#00408c", "#5c3a00", "#00484d", "#5e5e5e")
+RUN_COLOURS_ON_DARK = ("#ffffff", "#f04bff", "#ffc9c4", "#c4f2cd", "#bcd4ff", "#ffdfb0", "#bdf3f3", "#b5b5b5")
+"""Darker than any class, and on a dark page lighter, so that no line of a run is taken for a class.
+
+The second one is more vivid than any class instead: of two runs, one line is much lighter than the other.
+"""
 NAME_LENGTH = 34
 """Longer class names are shortened in the middle, where they differ least."""
 

@@ -108,8 +108,8 @@ def online_table(metrics: dict[str, Any]) -> Table:
     if metrics["certainty"] is not None:
         rows["interval contains the truth (meant: 80%)"] = ("certainty.interval_coverage", share)
         rows["the same over all frames"] = ("certainty.interval_coverage_all_frames", share)
-        rows["the same of the remaining time"] = ("certainty.remaining_coverage", share)
-        rows["error of remaining time, seconds"] = ("certainty.remaining_error_seconds", form(".1f"))
+        rows["the same of an action's remaining time"] = ("certainty.remaining_coverage", share)
+        rows["error of an action's remaining time, seconds"] = ("certainty.remaining_error_seconds", form(".1f"))
     table = new_table("Online behaviour and curves of the model (tables/definitions.csv)", ["", "figure", "95 %"])
     for label, (path, written) in rows.items():
         names = path.split(".")

@@ -6,7 +6,8 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 const AVERAGES = ["macro", "frame", "video", "segment", "all_frames"];
 const CONFIG = { displayModeBar: false, responsive: true };
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "pentagon", "star"];
-const DASHES = ["solid", "dash", "dot", "dashdot"];
+// Pixels of a line and of the gap behind it, in turn.
+const DASHES = [[], [6, 2], [2, 2], [6, 2, 2, 2]];
 const MANY_VIDEOS = 20;
 // Colours of the page, light or dark as the reader's system is, and on paper light.
 const DARK = matchMedia("(prefers-color-scheme: dark)");
@@ -28,33 +29,14 @@ function short(text, length = 30) {
   return text.length <= length ? text : text.slice(0, half) + "…" + text.slice(-half);
 }
 
-// Names of metrics.json in words.
-const WORDS = {
-  acc: "frames right",
-  acc_no_background: "action frames right",
-  all_frames: "all frames",
-  best_lookup_oracle_segments: "best look-up on true segments",
-  best_lookup_predicted_segments: "best look-up on predicted segments",
-  edit_merged: "edit, merged",
-  false_start_share: "share of predicted segments on no true one",
-  first_delay_seconds: "seconds to the first right label",
-  length_frames: "by length in frames",
-  length_seconds: "by length in seconds",
-  mean_duration_class: "elapsed over the class's mean duration",
-  oracle: "given the true class",
-  oracle_segments: "true segments",
-  predicted: "as reported",
-  predicted_segments: "predicted segments",
-  stable_delay_seconds: "seconds to a stable label",
-};
-const inWords = (name) => WORDS[name] ?? name.replaceAll("_", " ");
-
 const counted = (things, what) => `${things.length} ${what}${things.length === 1 ? "" : "s"}`;
 const known = (value) => value !== null && value !== undefined;
 const percent = (value) => (known(value) ? value.toFixed(1) : "–");
 const fraction = (value) => (known(value) ? value.toFixed(3) : "–");
 const bracketed = (interval, write) => (interval ? `[${write(interval[0])}, ${write(interval[1])}]` : "");
 const shownRuns = (group) => group.runs.filter((run) => run.shown);
+// What has no figure comes last, in either direction.
+const byFigure = (one, other, sign) => (known(one) && known(other) ? sign * (one - other) : known(other) - known(one));
 const bestLookup = (run, average, where = run.metrics.baselines) => {
   const best = where && where[run.best[average]];
   return best ? best.predicted_segments : null;
@@ -113,10 +95,13 @@ function chooser(group, text, choices, chosen) {
 const ground = ([fill, stripe]) =>
   stripe ? `linear-gradient(to top, ${fill} 10%, ${stripe} 10% 24%, ${fill} 24%)` : fill;
 
+// The line of a run as its curves have it.
 function runLine(run) {
-  const line = make("span", { className: "line" });
-  line.style.borderTopColor = run.colour;
-  line.style.borderTopStyle = { solid: "solid", dash: "dashed" }[run.dash] || "dotted";
+  const line = make("span", { className: "line" }),
+    ends = run.dashes.map((_, index) => run.dashes.slice(0, index + 1).reduce((a, b) => a + b)),
+    parts = ends.map((end, index) => `${index % 2 ? "#0000" : "currentColor"} ${end - run.dashes[index]}px ${end}px`);
+  line.style.color = run.colour;
+  line.style.background = parts.length ? `repeating-linear-gradient(to right, ${parts.join(", ")})` : "currentColor";
   return line;
 }
 
@@ -198,12 +183,10 @@ function prepare(group) {
   Object.assign(group, { stamp: 0, parts: [], unseen: [], average: "macro", counted: "all" });
   colourRuns(group);
   for (const [index, run] of group.runs.entries()) {
-    const round = Math.floor(index / DATA.run_colours.light.length);
-    Object.assign(run, {
-      shown: true,
-      dash: DASHES[round % DASHES.length],
-      symbol: SYMBOLS[index % SYMBOLS.length],
-    });
+    const round = Math.floor(index / DATA.run_colours.light.length),
+      dashes = DASHES[(index + round) % DASHES.length];
+    const dash = dashes.map((pixels) => `${pixels}px`).join() || "solid";
+    Object.assign(run, { shown: true, dashes, dash, symbol: SYMBOLS[index % SYMBOLS.length] });
   }
 }
 
@@ -213,7 +196,7 @@ function colourRuns(group) {
     lines = group.bar?.querySelectorAll(".line");
   for (const [index, run] of group.runs.entries()) {
     run.colour = colours[index % colours.length];
-    if (lines) lines[index].style.borderTopColor = run.colour;
+    if (lines) lines[index].style.color = run.colour;
   }
 }
 

@@ -15,6 +15,7 @@ from protas_gtcc.storage.atomic import write_text
 
 SCRIPTS = (
     "page.js",
+    "page_words.js",
     "page_time.js",
     "page_plots.js",
     "page_print.js",
@@ -31,6 +32,7 @@ SCRIPTS = (
     "page_procedure_parts.js",
     "page_procedure.js",
     "page_calibration.js",
+    "page_places.js",
     "page_videos.js",
     "page_video_list.js",
 )

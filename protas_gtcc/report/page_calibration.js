@@ -8,7 +8,7 @@ const wholes = (value) => (known(value) ? String(Math.round(value)) : "–");
 const twoDigits = (value) => (known(value) ? value.toFixed(2) : "–");
 
 const FOLLOWED_TEXT =
-  "Over the test videos of each run; lines are 95 % intervals. Time left: its mean error in each tenth of the procedure " +
+  "Over the test videos of each run; lines are 95 % intervals. Counts have none, but the shares of them have. Time left: its mean error in each tenth of the procedure " +
   "(grey: the look-up that is given the true steps so far), and the share of frames whose 80 % interval has the true " +
   "time left (dotted: the promised 80 %). Done: of all steps and frames for which such a probability was reported, the " +
   "share that was done (dotted: as reported). Alarms, of videos with annotated mistakes: a confidence is that of the " +
@@ -128,11 +128,12 @@ function alarmCurves(runs) {
       [false, "false", "dot"],
     ].map(([isRight, word, dash]) => ({
       type: "scatter",
-      mode: "lines",
+      mode: "lines+markers",
       x: [...levels, 1],
       y: [...levels, 1.01].map((level) => alarms.filter(([, confidence, own]) => own === isRight && confidence >= level).length),
       hovertemplate: `<b>${plain(run.name)}</b><br>%{y} ${word} with a confidence of at least %{x:.2f}<extra></extra>`,
       line: { color: run.colour, width: isRight ? 2.2 : 1.6, dash, shape: "vh" },
+      marker: { color: run.colour, symbol: run.symbol, size: 5 },
     }));
   });
   const most = Math.max(...traces.map(({ y }) => y[0] ?? 0));

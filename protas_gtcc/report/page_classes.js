@@ -1,6 +1,6 @@
 // Classes: a plot and a table, which can be put in order and searched.
 
-// Ways to put the classes in order, by the mean over the runs that are shown; the first direction is the usual one.
+// Ways to put the classes in order; the first direction is the usual one.
 const CLASS_ORDERS = {
   error: "progress error, largest first",
   name: "name",
@@ -11,12 +11,13 @@ const CLASS_ORDERS = {
   end: "end of segments, latest first",
   length: "length of segments, too short first",
   missed: "segments missed, most first",
+  stretch: "longest wrong stretch, longest first",
 };
 const RISING = ["name", "right", "f1", "length"];
 const [FIRST_CLASSES, LEAST_ROWS] = [30, 7];
 
-// By name of a class: frames, percent of them that are right, F1 of frames in percent, progress error and its interval,
-// and `foundFigures` of its segments.
+// By name of a class: frames, percent of them that are right, F1 of frames in percent, progress error, `foundFigures` of
+// its segments, and the intervals of those that have one.
 function classFigures(group, run) {
   if (run.classFigures) return run.classFigures;
   const own = run.metrics.progress.predicted?.per_class,
@@ -31,13 +32,24 @@ function classFigures(group, run) {
         right: frames ? (100 * right) / frames : null,
         f1: frames + taken[id] ? (200 * right) / (frames + taken[id]) : null,
         error: own?.[name] ?? null,
-        interval: intervals?.[name] ?? null,
+        intervals: {
+          error: intervals?.[name] ?? null,
+          ...Object.fromEntries(Object.entries(run.class_intervals).map(([key, ofIds]) => [key, ofIds[id]])),
+        },
         ...foundFigures(run.found[id]),
+        stretch: worstPlaces(group, run).get(id)?.seconds ?? null,
       };
       return [name, figures];
     }),
   );
   return run.classFigures;
+}
+
+// Of what the order is, where runs may differ in it.
+function orderOf(group, { key, run }) {
+  const shown = shownRuns(group);
+  if (["name", "frames"].includes(key) || shown.length < 2) return "";
+  return shown.includes(run) ? `of ${run.name}` : `by the mean of the ${shown.length} runs shown`;
 }
 
 // Names of the classes that are found, in order. `view` is { key, run, isReversed, wanted, isWhole }.
@@ -52,11 +64,11 @@ function classesInOrder(group, view) {
   };
   const value = new Map(view.key === "name" ? [] : names.map((name) => [name, mean(name)])),
     sign = RISING.includes(view.key) === view.isReversed ? -1 : 1;
-  return names.sort((one, other) => {
-    const [a, b] = [value.get(one), value.get(other)];
-    if (known(a) !== known(b)) return known(a) ? -1 : 1; // what has no figure comes last
-    return sign * (known(a) ? a - b : 0) || (view.key === "name" ? sign : 1) * one.localeCompare(other, "en", { numeric: true });
-  });
+  return names.sort(
+    (one, other) =>
+      byFigure(value.get(one), value.get(other), sign) ||
+      (view.key === "name" ? sign : 1) * one.localeCompare(other, "en", { numeric: true }),
+  );
 }
 
 function classes(group) {
@@ -119,7 +131,7 @@ function classes(group) {
   return [
     section(
       "Classes",
-      "Actions that occur in the test videos. Lines: 95 % intervals (none for a class in one video). Grey bars: the " +
+      "Actions that occur in the test videos. Lines: 95 % intervals (none of medians, at 0 and 100 %, and for a class of one person). Grey bars: the " +
         `look-up with the least error over all classes, on the run's predicted segments. ${FOUND_TEXT}`,
       remade(group, () => shownRuns(group).map((run) => worstClass(group, run))),
       tools.place,
@@ -136,11 +148,13 @@ function classTools(group, view, arranged) {
     reverse = make("button", { ariaPressed: "false" }, "reverse"),
     wanted = make("input", { type: "search", placeholder: "part of a name" }),
     whole = make("button", {}),
+    whose = make("span", { className: "found" }),
     found = make("span", { className: "found", role: "status" });
   const count = () => {
     const number = classesInOrder(group, view).length,
       all = group.actions.length,
       seen = view.isWhole ? number : Math.min(number, FIRST_CLASSES);
+    whose.textContent = orderOf(group, view);
     found.textContent = seen < all ? `${seen} of ${all} classes` : "";
     whole.hidden = number <= FIRST_CLASSES;
     whole.textContent = view.isWhole ? `show the first ${FIRST_CLASSES}` : `show all ${number}`;
@@ -160,7 +174,7 @@ function classTools(group, view, arranged) {
   wanted.oninput = () => change({ wanted: wanted.value });
   whole.onclick = () => change({ isWhole: !view.isWhole });
   count();
-  const place = make("div", { className: "tools" }, make("label", {}, "Order ", order), reverse, make("label", {}, "Find ", wanted), whole, found);
+  const place = make("div", { className: "tools" }, make("label", {}, "Order ", order), whose, reverse, make("label", {}, "Find ", wanted), whole, found);
   return { place, count, arrange };
 }
 
@@ -173,6 +187,7 @@ const CLASS_FIGURES = [
   ["end", "end late by, s", signed],
   ["length", "too long by, s", signed],
   ["missed", "missed, %", percent],
+  ["stretch", "longest wrong stretch", null],
 ];
 
 // A row for each class, with columns that put the classes in order.
@@ -199,16 +214,20 @@ function classTable(group, view, names, arrange) {
       ...runs.flatMap((run) => {
         const own = classFigures(group, run).get(name);
         return figures.map(([key, , write], index) =>
-          Object.assign(figureCell(own[key], index ? null : own.interval, write), { className: index ? "" : "first" }),
+          write
+            ? Object.assign(figureCell(own[key], own.intervals[key], write), { className: index ? "" : "first" })
+            : cell(...placeLink(group, run, group.class_names.indexOf(name), true)),
         );
       }),
     ]),
   );
-  const made = table([], rows),
+  const words = [CLASS_ORDERS[view.key], view.isReversed ? "reversed" : "", orderOf(group, view)],
+    whose = `In order: ${words.filter(Boolean).join(", ")}`,
+    made = table([], rows),
     head = made.querySelector("thead");
   made.querySelector("table").className = "sorted";
   head.replaceChildren(
-    row([make("td", { colSpan: 2 }), ...runs.map((run) => make("th", { colSpan: figures.length, scope: "colgroup" }, run.name))]),
+    row([make("td", { colSpan: 2 }, make("small", {}, whose)), ...runs.map((run) => make("th", { colSpan: figures.length, scope: "colgroup" }, run.name))]),
     make("tr", {}, ...heads),
   );
   return made;
@@ -219,12 +238,12 @@ const anyFigures = (run) => run.metrics.progress.predicted || bestLookup(run, "m
 
 function classTraces(group, run, index, count, names) {
   const own = run.metrics.progress.predicted,
-    intervals = names.map((name) => own && run.metrics.intervals.progress.predicted.per_class[name]);
+    found = names.map((name) => classFigures(group, run).get(name)),
+    [intervals, ofRight] = ["error", "right"].map((key) => found.map((one) => one.intervals[key]));
   const values = names.map((name) => (own ? own.per_class[name] : null)),
     lookup = bestLookup(run, "macro"),
     bars = names.map((name) => (lookup ? lookup.per_class[name] : null));
-  const found = names.map((name) => classFigures(group, run).get(name)),
-    right = found.map((one) => one.right),
+  const right = found.map((one) => one.right),
     ways = names.map((name) => [`<br>Its ${foundLead(group, run, name)}`, ...foundParts(group, run, name, 40).map(wrapped)].join("<br>"));
   return [
     lookupBars(
@@ -246,8 +265,8 @@ function classTraces(group, run, index, count, names) {
       index,
       count,
       right,
-      [],
-      names.map((name, i) => hoverText(run, name, right[i], null, (value) => `${percent(value)} % of ${found[i].frames} frames`) + ways[i]),
+      ofRight,
+      names.map((name, i) => hoverText(run, `${name}, of ${found[i].frames} frames right, %`, right[i], ofRight[i], percent) + ways[i]),
       { xaxis: "x2" },
     ),
   ];

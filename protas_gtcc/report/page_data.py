@@ -6,13 +6,13 @@
         video   name, num_frames, segments; file: its address, and start_seconds, see `PlayedFile`; None without one;
                 procedure: what truly happened, see `procedure_data.py`; None where no run reports procedures
         run     name, path, metrics (all of metrics.json), ruler, verdict, procedure, calibration, budgets, best,
-                confusion, found, reliability, lengths, videos
+                confusion, found, class_intervals, reliability, lengths, videos
           ruler   label of each figure that comes first: [figure, interval], as they are written; `procedure` has those
                   of procedures, None where they are not scored
           found   of each class id, how its true segments are found: `ClassSegments`; None for a class without one
           calibration, budgets   of procedures, see `procedure_calibration.py` and `alarm_budgets.py`; None without
-          video   segments, acc, error, surely_wrong, frames: {name: values of every frame}; procedure, None if it
-                  has none
+          video   segments, acc, error, skill, surely_wrong, frames: {name: values of every frame}; procedure, None if
+                  it has none
 
 A run that reports no progress has neither reliability nor errors nor `reported`.
 

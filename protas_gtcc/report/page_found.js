@@ -91,7 +91,7 @@ function worstClass(group, run) {
     equal = others ? ` (the same in ${others > 1 ? `${others} other classes` : "another class"})` : "",
     words = `: fewest frames right in ${worst}, ${percent(right)} % of ${frames}${equal}${instead}.`;
   const found = `Its ${foundLead(group, run, worst)} ${foundParts(group, run, worst).join("; ")}.`;
-  return make("p", {}, make("strong", {}, run.name), `${words} ${found}`);
+  return make("p", {}, make("strong", {}, run.name), `${words} ${found}`, ...longestWrong(group, run, group.class_names.indexOf(worst)));
 }
 
 // The middle half of the differences, where there is more than one.
@@ -114,7 +114,8 @@ function foundList(group, names) {
         {},
         ...(group.runs.length > 1 ? [make("strong", {}, run.name), ": "] : []),
         ...(own?.num === 1 ? [`The ${foundLead(group, run, name)} `] : []),
-        foundParts(group, run, name).join("; "),
+        foundParts(group, run, name).join("; ") + ".",
+        ...longestWrong(group, run, group.class_names.indexOf(name)),
         ...small.map((text) => make("small", {}, text)),
       );
     });

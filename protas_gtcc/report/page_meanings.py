@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from protas_gtcc.metrics.details import definition_of
 from protas_gtcc.metrics.progress import AVERAGES
-from protas_gtcc.report.procedure_scores import FIGURES
-from protas_gtcc.report.ruler import RULER
+from protas_gtcc.report.procedure_scores import AMONG_THREE, FIGURES, LOOKUP, NEXT
+from protas_gtcc.report.ruler import HALF, RULER
 
 DONE = {
     "completed steps": "num_completions",
@@ -17,6 +17,17 @@ DONE = {
     "order (POS)": "pos",
 }
 """Heads of the table of done lists, by the names of their figures."""
+OTHERS = {
+    "skill of 0.5 in actions": "Skill of the constant 0.5 where an action is predicted, else 0, in place of the model.",
+    "error, frame": "The figure error, action frames, again: each frame of a true action counts once. (fraction)",
+    HALF: "The error over all frames of true actions of a predictor that reports 0.5 at every frame. (fraction)",
+    LOOKUP: "Error of the time left of a look-up without features that is given the true steps: the mean time left at "
+    "the starts of the step that started last, in training recordings, less the time since. (minutes)",
+    NEXT: "Share of starts of a step for which, one frame before, it is reported as the likeliest next step. (percent)",
+    AMONG_THREE: "Share of starts of a step for which, one frame before, it is one of the three likeliest next steps. "
+    "(percent)",
+}
+"""Those of which another head has the same definition."""
 SEGMENTATION = {
     "frames right": "Share of the frames with the right class (MoF).",
     "action frames right": "The same over frames whose true class is an action.",
@@ -47,4 +58,4 @@ def meanings() -> dict[str, str]:
     paths |= {label: f"procedure.done.{name}" for label, name in DONE.items()}
     found = {label: definition_of(path.split(".")) for label, path in paths.items()}
     defined = {label: f"{definition[1]} ({definition[0]})" for label, definition in found.items() if definition}
-    return defined | {label: f"{meaning} (percent)" for label, meaning in SEGMENTATION.items()} | LOOKUPS
+    return defined | OTHERS | {label: f"{meaning} (percent)" for label, meaning in SEGMENTATION.items()} | LOOKUPS

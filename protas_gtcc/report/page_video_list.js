@@ -1,43 +1,49 @@
 // The list of test videos: the most informative first, or in another order, found by name.
 
-// Ways to put the videos in order, by the first run that is shown.
+// Ways to put the videos in order, by figures of a run.
 const ORDERS = {
   informative: "most informative first",
-  name: "by name",
-  acc: "most frames right first",
-  error: "least progress error first",
-  length: "longest first",
+  skill: "skill, lowest first",
+  acc: "frames right, fewest first",
+  error: "progress error, largest first",
+  length: "length, longest first",
+  name: "name",
 };
+const OF_RUNS = ["informative", "skill", "acc", "error"];
 
-// The videos from which most is learnt, with the reason: the best, the median and the worst, and the one that is wrong
-// with a high probability in most frames.
+// The videos from which most is learnt, with the reason: the best, the one in the middle and the worst, and the one that
+// is wrong with a high probability in most frames.
 function informative(group, run) {
-  if (group.videos.length <= 3) return new Map();
+  const count = group.videos.length;
+  if (count <= 3) return new Map();
   const byRight = group.videos.map((_, number) => number).sort((a, b) => run.videos[b].acc - run.videos[a].acc),
     sure = (number) => run.videos[number].surely_wrong ?? -1,
     surest = byRight.reduce((best, number) => (sure(number) > sure(best) ? number : best), byRight[0]),
     found = new Map();
   const add = (number, why) => found.set(number, [...(found.get(number) ?? []), why]);
   add(byRight[0], "most frames right");
-  add(byRight[Math.floor(byRight.length / 2)], "the median");
+  add(byRight[Math.floor(count / 2)], count % 2 ? "the median" : `number ${count / 2 + 1} of ${count} by frames right`);
   add(byRight.at(-1), "fewest frames right");
   if (sure(surest) > 0) add(surest, `wrong with a probability of at least .8 in ${percent(100 * sure(surest))} % of frames`);
   return found;
 }
 
-function inOrder(group, order) {
-  const numbers = group.videos.map((_, number) => number),
-    run = shownRuns(group)[0] ?? group.runs[0],
-    first = [...informative(group, run).keys()];
-  const keys = {
+// Numbers of the videos in order. `view` is { key, run, isReversed }.
+function inOrder(group, { key, run, isReversed }) {
+  const first = [...informative(group, run).keys()],
+    sign = isReversed ? -1 : 1,
+    names = group.videos.map((video) => video.name);
+  const figures = {
     informative: (number) => (first.includes(number) ? first.indexOf(number) : first.length),
-    name: () => 0,
-    acc: (number) => -run.videos[number].acc,
-    error: (number) => run.videos[number].error ?? 2,
+    skill: (number) => run.videos[number].skill,
+    acc: (number) => run.videos[number].acc,
+    error: (number) => (known(run.videos[number].error) ? -run.videos[number].error : null),
     length: (number) => -group.videos[number].num_frames,
+    name: () => 0,
   };
-  const byName = (a, b) => group.videos[a].name.localeCompare(group.videos[b].name);
-  return numbers.sort((a, b) => keys[order](a) - keys[order](b) || (order === "informative" ? a - b : byName(a, b)));
+  const value = names.map((_, number) => figures[key](number));
+  const others = (a, b) => (key === "informative" ? a - b : (key === "name" ? sign : 1) * names[a].localeCompare(names[b]));
+  return [...names.keys()].sort((a, b) => byFigure(value[a], value[b], sign) || others(a, b));
 }
 
 // The parts of videos, made when they are first listed: of thousands, most are never seen.
@@ -60,6 +66,8 @@ function makeParts(group) {
 // What chooses the videos that are shown, and their order; `list` holds them, and more as its end comes into view.
 function videoTools(group, parts, list) {
   const order = make("select", {}, ...Object.entries(ORDERS).map(([value, name]) => new Option(name, value))),
+    reverse = make("button", { ariaPressed: "false" }, "reverse"),
+    whose = make("select", { ariaLabel: "of the run" }),
     wanted = make("input", { type: "search", placeholder: "part of a name" }),
     count = make("span", { className: "found", role: "status" }),
     more = make("button", { className: "more" }),
@@ -79,15 +87,25 @@ function videoTools(group, parts, list) {
     more.hidden = !left;
     more.textContent = `show ${Math.min(left, LISTED_AT_ONCE)} more of ${left}`;
   };
+  // The run that the order is of: the chosen one, or where that is hidden the first that is shown.
+  const view = { key: "informative", run: group.runs[0], isReversed: false };
   const arrange = () => {
-    const run = shownRuns(group)[0] ?? group.runs[0],
+    const runs = shownRuns(group).length ? shownRuns(group) : group.runs,
+      run = runs.includes(view.run) ? view.run : runs[0],
       text = wanted.value.toLowerCase();
-    reasons = order.value === "informative" ? informative(group, run) : new Map();
-    kept = inOrder(group, order.value).filter((number) => names[number].includes(text));
+    whose.replaceChildren(...runs.map((one) => new Option(`of ${one.name}`, group.runs.indexOf(one), false, one === run)));
+    whose.hidden = group.runs.length < 2 || !OF_RUNS.includes(view.key);
+    reasons = view.key === "informative" ? informative(group, run) : new Map();
+    kept = inOrder(group, { ...view, run }).filter((number) => names[number].includes(text));
     // Those with a reason stand first: all others would move behind them.
     for (const part of list.querySelectorAll(":scope > .video")) if (part.querySelector(".reason").textContent) part.remove();
     listUpTo(LISTED_AT_ONCE);
     count.textContent = kept.length < names.length ? `${kept.length} of ${counted(names, "video")}` : "";
+  };
+  const change = (changes) => {
+    Object.assign(view, changes);
+    reverse.setAttribute("aria-pressed", view.isReversed);
+    arrange();
   };
   more.onclick = () => {
     const first = list.children.length - 1;
@@ -96,22 +114,32 @@ function videoTools(group, parts, list) {
   };
   // Whoever scrolls to the end sees more without a click.
   new IntersectionObserver(([entry]) => entry.isIntersecting && listUpTo(list.children.length - 1 + LISTED_AT_ONCE)).observe(more);
-  order.onchange = arrange;
+  order.onchange = () => change({ key: order.value, isReversed: false });
+  whose.onchange = () => change({ run: group.runs[whose.value] });
+  reverse.onclick = () => change({ isReversed: !view.isReversed });
   wanted.oninput = arrange;
   list.append(more);
-  // By name and by length, all runs have the same order.
-  const remake = () => ["name", "length"].includes(order.value) || arrange();
+  // A video that is not among those listed is found by its name.
+  group.listed = (number) => {
+    if (!parts.made.get(number)?.isConnected) {
+      wanted.value = group.videos[number].name;
+      arrange();
+    }
+    return parts.of(number);
+  };
   arrange();
   const place = make(
     "nav",
     { ariaLabel: "Test videos" },
     make("label", {}, "Order ", order),
+    whose,
+    reverse,
     make("label", {}, "Find ", wanted),
     make("button", { onclick: () => parts.openAll(true) }, "open all"),
     make("button", { onclick: () => parts.openAll(false) }, "close all"),
     count,
   );
-  group.parts.push({ place, remake });
+  group.parts.push({ place: list, remake: () => OF_RUNS.includes(view.key) && arrange() });
   return place;
 }
 
@@ -143,33 +171,15 @@ function videoPart(group, number, isOpen) {
       played = video.file ? makePlayer(group, number, box) : null;
     plots.get(box).timeline = { group, number, player: played?.player };
     details.append(
-      remade(group, () => make("p", {}, ...shownRuns(group).flatMap((run) => longestWrong(group, run, number)))),
+      remade(group, () => make("p", {}, ...shownRuns(group).flatMap((run) => longestWrongOf(group, run, number)))),
       ...(played ? [played.place, played.timeline] : [box]),
       ...group.runs.flatMap((run) => procedureOf(group, run, number)),
     );
   };
   details.ontoggle = fill;
+  details.fill = fill;
   fill();
   return details;
-}
-
-// Where a run is wrong for longest in a video, and what it takes for what.
-function longestWrong(group, run, number) {
-  const truth = segmentsOf(group.videos[number].segments),
-    longest = segmentsOf(run.videos[number].segments).reduce(
-      (best, [start, end, taken]) => {
-        for (const [from, to, label] of truth) {
-          const part = [Math.max(start, from), Math.min(end, to), label, taken];
-          if (label !== taken && part[1] - part[0] > best[1] - best[0]) best = part;
-        }
-        return best;
-      },
-      [0, 0],
-    );
-  if (longest[1] === 0) return [];
-  const [start, end, label, taken] = longest,
-    names = [label, taken].map((id) => group.class_names[id]);
-  return [make("strong", {}, run.name), `: longest wrong stretch, ${fromTo(group, number, start, end)}: ${names[0]} predicted as ${names[1]}. `];
 }
 
 function videos(group) {
@@ -180,7 +190,7 @@ function videos(group) {
       "Test videos",
       "Bars: true and predicted segments. Below: true progress (grey) and each run's reported progress. Drag to zoom " +
         "in time, double-click to see all. If one run is shown, true progress is a grey line, and the band is the run's interval. Figures beside the " +
-        "names are of the runs in their order and colours; the red words are of the first run." +
+        "names are of the runs in their order and colours; the red words are of the run that the order is of." +
         (DATA.has_videos ? " A click on a segment plays it, a click on the curves plays from there." : ""),
       ...withoutFile(group),
       ...procedureText(group),

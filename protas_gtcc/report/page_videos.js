@@ -135,7 +135,8 @@ function drawVideo(group, number) {
       hovertemplate: "%{text}",
     });
   }
-  return [traces, videoLayout(group, video.num_frames / unit.frames, unit, runs)];
+  const drawn = videoLayout(group, video.num_frames / unit.frames, unit, runs);
+  return [traces, { ...drawn, shapes: markOf(group, number, unit) }];
 }
 
 function videoLayout(group, lasts, unit, runs) {
@@ -207,7 +208,7 @@ function videoSummary(group, number) {
       return index ? [", ", written] : [written];
     });
   };
-  return [`${length}; frames right, %: `, ...each("acc", percent), "; progress error: ", ...each("error", fraction)];
+  return [`${length}; frames right, %: `, ...each("acc", percent), "; progress error: ", ...each("error", fraction), "; skill: ", ...each("skill", twoDigits)];
 }
 
 function rangeOf(values, write) {

@@ -21,7 +21,7 @@ import numpy as np
 from protas_gtcc.metrics.breakdowns import tenths
 from protas_gtcc.metrics.certainty import holds
 from protas_gtcc.metrics.intervals import with_intervals
-from protas_gtcc.metrics.left_out import leave_out, one_test_each
+from protas_gtcc.metrics.left_out import leave_out_people
 from protas_gtcc.procedure.result import Procedure
 from protas_gtcc.procedure.truth import Truth, is_right
 from protas_gtcc.report.procedure_data import KnownVideo
@@ -83,9 +83,7 @@ def calibration(rows: Sequence[CalibrationRow]) -> dict[str, Any] | None:
     """The page's values over videos; None without a video. Lists are by tenth, None where nothing counts."""
     if not rows:
         return None
-    people = [row.person for row in rows]
-    clusters = people if all(people) else [str(number) for number in range(len(rows))]
-    (weights,), groups = leave_out(one_test_each(clusters))
+    weights, groups = leave_out_people([row.person for row in rows])
     done, left = (np.stack([getattr(row, name) for row in rows]) for name in ("done", "left"))
 
     def shares(given: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:

@@ -15,8 +15,10 @@ from protas_gtcc.metrics.found_segments import found_by_class, match_segments
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
+from protas_gtcc.metrics.video_skill import video_skill
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.alarm_budgets import alarm_budgets
+from protas_gtcc.report.class_intervals import class_intervals, class_sums
 from protas_gtcc.report.figures import Form, bounds_at, figure, interval, value_at
 from protas_gtcc.report.packing import flat_segments, pack
 from protas_gtcc.report.procedure_calibration import calibration, calibration_row
@@ -57,24 +59,29 @@ def run_data(run: EvaluatedRun, truth: Sequence[np.ndarray], known: KnownVideos)
     """
     info = run.dataset.info
     background, num_classes, fps = info.background, info.num_classes, info.fps
+    training = info.splits[run.metrics["split"]].get("train", [])
     with reading_metrics(run):
         reports = run.metrics["progress"]["predicted"] is not None
-    counts, correct, matches, videos, frames, followed = [], [], [], [], [], []
+        skill = video_skill(run.dataset, training, run.metrics)
+    counts, correct, matches, videos, frames, followed, sums, people = [], [], [], [], [], [], [], []
     for video, labels in zip(run.videos, truth, strict=True):
         prediction = _read(run, video, labels)
         counts.append(confusion_counts(prediction.labels, labels, num_classes))
         scored = ScoredVideo(labels, prediction.labels, prediction.reported[None], background)
         correct.append(correct_by_length(scored))
         matches.append(match_segments(scored))
+        sums.append(class_sums(counts[-1], matches[-1]))
         target = progress_target(labels, background)
         rows = np.stack([labels, prediction.labels, target, prediction.reported])
         frames.append(rows[:, scored.frames])
         errors = np.abs(prediction.reported - target)[scored.frames]
         procedure, one = prediction.procedure, known.of(video)
+        people.append(one.person)
         if procedure is not None:
             followed.append(calibration_row(procedure, one, fps))
         values = procedure and procedure_values(procedure, one, fps)
-        videos.append(_video(prediction, labels, errors if reports else None) | {"procedure": values})
+        own = {"skill": _rounded(skill and skill.of(labels, prediction.reported)), "procedure": values}
+        videos.append(_video(prediction, labels, errors if reports else None) | own)
     confusion = np.sum(counts, axis=0)
     with reading_metrics(run):
         _require_same_evaluation(run, confusion)
@@ -88,6 +95,7 @@ def run_data(run: EvaluatedRun, truth: Sequence[np.ndarray], known: KnownVideos)
         "budgets": _rounded(alarm_budgets(run)),
         "confusion": confusion.tolist(),
         "found": [one and _rounded(asdict(one)) for one in found_by_class(matches, num_classes, fps)],
+        "class_intervals": _rounded(class_intervals(sums, people)),
         "reliability": _reliability(np.concatenate(frames, axis=1)) if reports else None,
         "videos": videos,
     }
