@@ -115,6 +115,7 @@ def test_a_dataset_without_tasks_counts_as_one_procedure(kitchen):
     [
         ("features", "has a feature set 'features' already; give another --feature-name"),
         ("a/b", "must be a plain word"),
+        ("é" * 120, "it has 240 bytes; give one of at most 230"),
     ],
 )
 def test_a_name_that_would_mislead_is_refused(kitchen, name, message):

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,7 +17,7 @@ from protas_gtcc.work.engines import slurm_queue
 from protas_gtcc.work.engines.local import LocalEngine
 from protas_gtcc.work.engines.slurm_job import MOST_TIMES_IN_VAIN, Requeued, outside_of_jobs
 from protas_gtcc.work.engines.slurm_queue import SlurmQueue
-from protas_gtcc.work.jobs import Job
+from protas_gtcc.work.jobs import Job, Outcome
 from tests.test_cross_validate import is_alive, wait_for
 from tests.test_work_lists import folder, needs, needs_proc, pids
 from tests.work_list_driver import stand_in_job
@@ -155,6 +156,20 @@ def test_ctrl_c_in_a_terminal_does_not_end_sbatch_which_may_have_queued_the_job(
     engine.submit(stand_in_job(tmp_path, "a"))
     engine.close()
     assert (tmp_path / "cancelled").read_text() == "7\n"
+
+
+@needs("submitit")
+def test_a_job_of_a_lost_machine_that_slurm_queues_again_is_waited_for(tmp_path, monkeypatch):
+    from protas_gtcc.work.engines import slurm
+
+    monkeypatch.setattr(slurm, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(slurm, "SECONDS_FOR_RESULT", 0.05)
+    engine, states = slurm.SlurmEngine(1, tmp_path, {"cluster": "local"}), ["NODE_FAIL"] * 3 + [None] * 20
+    monkeypatch.setattr(engine, "_how_ended", lambda handle, submitted: states.pop(0) if states else None)
+    monkeypatch.setattr(slurm, "result_of", lambda handle: None if states else Outcome("done"))
+    handle = Mock(job_id="7")
+    assert engine._outcome(handle).state == "done"
+    engine.close()
 
 
 @needs("submitit")

@@ -9,6 +9,8 @@ from protas_gtcc.errors import InputError
 
 LONGEST_NAME, LONGEST_PATH = 250, 2000
 """Bytes. File systems take names of 255 bytes, endings included, and paths of 4,096."""
+LONGEST_WORD = 230
+"""Bytes of the name of a feature set: a shard's name has a checksum and a number after it."""
 
 
 def require_video_names(names: Iterable[str], where: object = "") -> None:
@@ -31,6 +33,9 @@ def require_plain_name(name: str, what: str) -> None:
     """Raise `InputError` unless the name of a feature set or a split is a plain word: folders are named by it."""
     if "/" in name or name in ("", ".", "..") or not is_text(name):
         raise InputError(f"{name!r} cannot be the name of a {what}: it must be a plain word; rename it")
+    if len(name.encode()) > LONGEST_WORD:
+        what = f"{name[:40]}… cannot be the name of a {what}: it has {len(name.encode())} bytes"
+        raise InputError(f"{what}; give one of at most {LONGEST_WORD}")
 
 
 def is_text(name: str) -> bool:
