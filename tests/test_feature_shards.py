@@ -183,6 +183,16 @@ def test_a_shard_that_is_not_as_written_is_named_with_the_way_out(joined, shards
     assert Dataset(joined).features(NAMES[4], "features").shape[1] == 4
 
 
+def test_values_that_were_changed_are_found_and_the_shard_is_named(joined):
+    add_feature_set(joined, "aligned_split1", TIED, numbered(joined))
+    (shard,) = own_shards(joined)
+    with h5py.File(shard, "r+") as file:
+        file[f"videos/{NAMES[0]}/features/aligned_split1"][2] += 1
+    found = "aligned_split1 differ from what was written, first at frame 2; make the feature set again with --replace"
+    with pytest.raises(InputError, match=rf"^{shard} is damaged: video {NAMES[0]}: {found}$"):
+        Dataset(joined).features(NAMES[0], "aligned_split1")
+
+
 def test_a_set_without_its_shards_can_be_made_again_after_they_are_lost(joined):
     add_feature_set(joined, "aligned_split1", TIED, numbered(joined))
     for shard in own_shards(joined):

@@ -201,7 +201,8 @@ def test_a_shard_that_was_changed_is_named(joined, shards, tmp_path, change):
 def test_values_that_were_changed_in_a_shard_are_found(joined, shards):
     with h5py.File(shards[1], "r+") as file:
         file[f"videos/{NAMES[4]}/features/features"][3] += 1
-    with pytest.raises(InputError, match="features differ from what was written, first at frame 3"):
+    found = "features differ from what was written, first at frame 3; prepare it again"
+    with pytest.raises(InputError, match=rf"{shards[1]} is damaged: video {NAMES[4]}: {found}"):
         Dataset(joined).features(NAMES[4], "features")
 
 

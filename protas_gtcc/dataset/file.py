@@ -35,8 +35,10 @@ from protas_gtcc.dataset.description import DatasetInfo, FeatureSet, Video, feat
 from protas_gtcc.dataset.header import frame_checksums, read_header, read_video_facts
 from protas_gtcc.dataset.opened import OpenedDataset
 from protas_gtcc.dataset.shard_table import ShardTable
+from protas_gtcc.dataset.shards import FEATURES_FORMAT, MAKE_AGAIN
 from protas_gtcc.errors import InputError, listed, plural
 from protas_gtcc.predictions import JoinedSet
+from protas_gtcc.storage.facts import has_format
 from protas_gtcc.storage.hdf5 import named_if_damaged, require_array
 from protas_gtcc.storage.npy import UNUSABLE, first_unusable
 from protas_gtcc.storage.ragged import stored_checksums
@@ -146,14 +148,17 @@ class Dataset:
                 there = listed(opened.file.group(f"videos/{video}/features"))
                 what = f"video {video} has no feature set {feature_set!r}"
                 raise InputError(f"{self.path}: {what}; it has {there}") from None
-            num_frames = self._length(video)
-            require_array(stored, (num_frames, self.feature_sets[feature_set].dim), feature_set)
-            values = stored[start:end]
-            written = stored_checksums(holder, f"videos/{video}/checksums/{feature_set}", (num_frames,))
-            if written is not None:
-                damaged = np.flatnonzero(frame_checksums(values) != written[start:end])
-                if len(damaged):
-                    raise ValueError(f"{feature_set} differ from what was written, first at frame {start + damaged[0]}")
+            way_out = MAKE_AGAIN if has_format(holder, FEATURES_FORMAT) else "prepare it again"
+            with named_if_damaged(holder.path, f"video {video}", way_out):
+                num_frames = self._length(video)
+                require_array(stored, (num_frames, self.feature_sets[feature_set].dim), feature_set)
+                values = stored[start:end]
+                written = stored_checksums(holder, f"videos/{video}/checksums/{feature_set}", (num_frames,))
+                if written is not None:
+                    damaged = np.flatnonzero(frame_checksums(values) != written[start:end])
+                    if len(damaged):
+                        first = start + damaged[0]
+                        raise ValueError(f"{feature_set} differ from what was written, first at frame {first}")
             return values
 
     def has_features(self, video: str, feature_set: str) -> bool:
