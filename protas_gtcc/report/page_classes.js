@@ -132,8 +132,8 @@ function classes(group) {
     section(
       "Classes",
       "Actions that occur in the test videos. Lines: 95 % intervals (none of medians, at 0 and 100 %, and for a class of one person). Grey bars: the " +
-        `look-up with the least error over all classes, on the run's predicted segments. ${FOUND_TEXT}`,
-      remade(group, () => shownRuns(group).map((run) => worstClass(group, run))),
+        `look-up with the least error over all classes, on the run's predicted segments. ${FOUND_TEXT} ${WRONG_TEXT}`,
+      remade(group, () => shownRuns(group).flatMap((run) => [worstClass(group, run), worstPlace(group, run)])),
       tools.place,
       box,
       rows,
@@ -216,7 +216,7 @@ function classTable(group, view, names, arrange) {
         return figures.map(([key, , write], index) =>
           write
             ? Object.assign(figureCell(own[key], own.intervals[key], write), { className: index ? "" : "first" })
-            : cell(...placeLink(group, run, group.class_names.indexOf(name), true)),
+            : cell(...placeLink(group, run, worstPlaces(group, run).get(group.class_names.indexOf(name)), true)),
         );
       }),
     ]),

@@ -171,7 +171,7 @@ function videoPart(group, number, isOpen) {
       played = video.file ? makePlayer(group, number, box) : null;
     plots.get(box).timeline = { group, number, player: played?.player };
     details.append(
-      remade(group, () => make("p", {}, ...shownRuns(group).flatMap((run) => longestWrongOf(group, run, number)))),
+      remade(group, () => make("div", {}, ...shownRuns(group).flatMap((run) => longestWrongOf(group, run, number)))),
       ...(played ? [played.place, played.timeline] : [box]),
       ...group.runs.flatMap((run) => procedureOf(group, run, number)),
     );
@@ -190,7 +190,8 @@ function videos(group) {
       "Test videos",
       "Bars: true and predicted segments. Below: true progress (grey) and each run's reported progress. Drag to zoom " +
         "in time, double-click to see all. If one run is shown, true progress is a grey line, and the band is the run's interval. Figures beside the " +
-        "names are of the runs in their order and colours; the red words are of the run that the order is of." +
+        "names are of the runs in their order and colours; the red words are of the run that the order is of. " +
+        WRONG_TEXT +
         (DATA.has_videos ? " A click on a segment plays it, a click on the curves plays from there." : ""),
       ...withoutFile(group),
       ...procedureText(group),
