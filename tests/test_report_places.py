@@ -34,15 +34,21 @@ pytestmark = [
 ]
 
 
+def make_kitchen(path: Path, test: list[str]) -> Path:
+    """A dataset with these test videos, and two training videos."""
+    videos = {name: labels_of(seed) for seed, name in enumerate([*test, "train 4", "train 5"])}
+    info = DatasetInfo("kitchen", NAMES, [0], FPS, {"1": {"train": ["train 4", "train 5"], "test": test}})
+    with write_dataset(path, info, {"features": FeatureSet(1)}) as writer:
+        for name, labels in videos.items():
+            writer.add(Video(name, labels, {"features": np.zeros((len(labels), 1), dtype=np.float32)}))
+    return path
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs on four test videos, one of which comes later than the other."""
     folder = tmp_path_factory.mktemp("runs")
-    videos = {name: labels_of(seed) for seed, name in enumerate([*VIDEOS, "train 4", "train 5"])}
-    info = DatasetInfo("kitchen", NAMES, [0], FPS, {"1": {"train": ["train 4", "train 5"], "test": VIDEOS}})
-    with write_dataset(folder / "kitchen.h5", info, {"features": FeatureSet(1)}) as writer:
-        for name, labels in videos.items():
-            writer.add(Video(name, labels, {"features": np.zeros((len(labels), 1), dtype=np.float32)}))
+    make_kitchen(folder / "kitchen.h5", VIDEOS)
     return [make_run(folder / name, folder / "kitchen.h5", frames=frames) for name, frames in DELAYS.items()]
 
 
@@ -126,6 +132,29 @@ def test_the_page_defines_a_wrong_stretch_and_names_the_longest_of_all_classes_o
     opened(report, tmp_path / "profile", look)
 
 
+def test_a_link_lists_a_video_of_hundreds_whose_name_is_part_of_others_and_keeps_the_order(tmp_path: Path) -> None:
+    names = [str(number) for number in range(1, 251)]
+    run = make_run(tmp_path / "run", make_kitchen(tmp_path / "kitchen.h5", names))
+    write_report(tmp_path / "report.html", page_data(open_runs([run])))
+
+    async def look(tab: Any) -> None:
+        await tab.js(f"{ORDER}(['name', null])")
+        assert await tab.js(LISTED) == names[:100]
+        await tab.js(f"{TOOLS}.querySelector('button').click()")
+        await tab.js("goToPlace(DATA.groups[0], { number: 199, start: 0, end: 1 })")
+        assert (await tab.js(LISTED))[:100] == names[:-101:-1], "it is listed already"
+        await tab.js(f"{TOOLS}.querySelector('input').value = '24'; {TOOLS}.querySelector('input').oninput()")
+        assert await tab.js(f"{TOOLS}.querySelector('.found').textContent") == "13 of 250 videos"
+        await tab.js("goToPlace(DATA.groups[0], { number: 0, start: 0, end: 1 })")
+        assert await tab.js("document.activeElement.firstChild.textContent.trim()") == "1"
+        assert await tab.js(LISTED) == names[::-1]
+        assert await tab.js(f"{TOOLS}.querySelector('input').value") == ""
+        assert await tab.js(f"{TOOLS}.querySelector('.found').textContent") == ""
+        await tab.until("!!document.activeElement.closest('.video').querySelector('.main-svg')")
+
+    opened(tmp_path / "report.html", tmp_path / "profile", look)
+
+
 def test_wrong_labels_that_change_are_one_wrong_stretch_and_a_right_frame_or_another_segment_ends_it(
     report: Path, tmp_path: Path
 ) -> None:
@@ -187,7 +216,7 @@ def test_the_order_is_at_once_of_the_runs_that_are_shown_and_names_its_run(repor
         reason = "document.querySelectorAll('.video .reason')"
         assert await tab.js(whose) == ["of prompt", "of late"]
         middle = f"[...{reason}].map((one) => one.textContent).find((one) => one.includes('number'))"
-        assert "number 3 of 4 by frames right" in await tab.js(middle)
+        assert "number 3 of 4 from the most frames right" in await tab.js(middle)
         await tab.js("document.querySelectorAll('.video')[1].scrollIntoView()")
         await tab.js(f"{ORDER}(['acc', null])")
         await tab.js("DATA.groups[0].runs[1].videos.reverse()")  # so that the runs differ in their order
