@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -45,16 +46,19 @@ def worst_class(frames: int) -> str:
 
 
 def longest_wrong(seed: int, frames: int) -> str:
-    """Of the longest stretch of a video in which one class is taken for one other."""
+    """Of the longest part of a true segment of a video in which no frame is right."""
     labels = labels_of(seed)
-    stretches, start = [], 0
-    for (label, taken), same in groupby(zip(labels, delayed(labels, frames, len(NAMES)).labels, strict=True)):
-        length = len(list(same))
-        if label != taken:
-            stretches.append((length, start, label, taken))
-        start += length
-    length, start, label, taken = max(stretches, key=lambda one: one[0])
-    return f"{start / FPS:.1f} to {(start + length) / FPS:.1f} s: {NAMES[label]} predicted as {NAMES[taken]}."
+    taken, segments = delayed(labels, frames, len(NAMES)).labels, np.cumsum(np.diff(labels, prepend=labels[0]) != 0)
+    stretches = [
+        list(same)
+        for (_, is_wrong), same in groupby(range(len(labels)), lambda at: (segments[at], taken[at] != labels[at]))
+        if is_wrong
+    ]
+    longest = max(stretches, key=len)
+    (most, _), *others = Counter(taken[longest].tolist()).most_common()
+    mostly = "mostly " if others else ""
+    where = f"{longest[0] / FPS:.1f} to {(longest[-1] + 1) / FPS:.1f} s"
+    return f"longest wrong stretch, {NAMES[labels[longest[0]]]} {mostly}predicted as {NAMES[most]}: {where}"
 
 
 def test_every_head_of_scores_and_of_done_lists_and_every_look_up_has_a_meaning() -> None:
@@ -91,7 +95,7 @@ def test_words_name_the_worst_class_of_each_run_and_where_each_video_goes_wrong(
         assert all(f"{name}: {worst_class(frames)}" in classes for name, frames in DELAYS.items())
         for text in videos:
             seed = int(text.split("</i> ")[1][0])
-            assert all(f"{longest_wrong(seed, frames)} " in text for frames in DELAYS.values()), text
+            assert all(f"{longest_wrong(seed, frames)}" in text for frames in DELAYS.values()), text
         figures = "[...document.querySelectorAll('.video > summary strong')].slice(0, 2).map((one) => one.title)"
         assert await tab.js(figures) == list(DELAYS), "the figures of a video are of the runs in their order"
         await tab.js("document.querySelector('.runs input').click()")

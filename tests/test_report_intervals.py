@@ -51,6 +51,12 @@ def test_the_interval_of_frames_right_is_the_jackknife_over_people_on_the_logit_
     assert [low, high] == pytest.approx(100 * expit(logit(share) + reach * np.array([-1, 1])))
 
 
+def test_a_class_of_one_person_has_no_interval_where_it_is_falsely_predicted_for_another():
+    pairs = videos()
+    pairs[2][1][:2] = 3
+    assert all(of[3] is None for of in class_intervals(sums_of(pairs), PEOPLE).values())
+
+
 def test_a_class_of_one_person_and_one_that_never_occurs_have_no_interval():
     found = class_intervals(sums_of(videos()), PEOPLE)
     assert found.keys() == {"right", "f1", "missed"}

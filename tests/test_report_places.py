@@ -34,15 +34,21 @@ pytestmark = [
 ]
 
 
+def make_kitchen(path: Path, test: list[str]) -> Path:
+    """A dataset with these test videos, and two training videos."""
+    videos = {name: labels_of(seed) for seed, name in enumerate([*test, "train 4", "train 5"])}
+    info = DatasetInfo("kitchen", NAMES, [0], FPS, {"1": {"train": ["train 4", "train 5"], "test": test}})
+    with write_dataset(path, info, {"features": FeatureSet(1)}) as writer:
+        for name, labels in videos.items():
+            writer.add(Video(name, labels, {"features": np.zeros((len(labels), 1), dtype=np.float32)}))
+    return path
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs on four test videos, one of which comes later than the other."""
     folder = tmp_path_factory.mktemp("runs")
-    videos = {name: labels_of(seed) for seed, name in enumerate([*VIDEOS, "train 4", "train 5"])}
-    info = DatasetInfo("kitchen", NAMES, [0], FPS, {"1": {"train": ["train 4", "train 5"], "test": VIDEOS}})
-    with write_dataset(folder / "kitchen.h5", info, {"features": FeatureSet(1)}) as writer:
-        for name, labels in videos.items():
-            writer.add(Video(name, labels, {"features": np.zeros((len(labels), 1), dtype=np.float32)}))
+    make_kitchen(folder / "kitchen.h5", VIDEOS)
     return [make_run(folder / name, folder / "kitchen.h5", frames=frames) for name, frames in DELAYS.items()]
 
 
@@ -60,13 +66,13 @@ def predicted(run: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def longest_wrong(run: Path, wanted: str) -> tuple[str, int, int]:
-    """Video, start and end of the longest stretch in which the class is taken for one other."""
+    """Video, start and end of the longest part of a segment of the class in which no frame is right."""
     best, place = 0, ("", 0, 0)
     for name, pair in zip(VIDEOS, predicted(run), strict=True):
         start = 0
-        for (label, taken), same in groupby(zip(*pair, strict=True)):
+        for (label, is_right), same in groupby((label, label == taken) for label, taken in zip(*pair, strict=True)):
             length = len(list(same))
-            if NAMES[label] == wanted and label != taken and length > best:
+            if NAMES[label] == wanted and not is_right and length > best:
                 best, place = length, (name, start, start + length)
             start += length
     return place
@@ -107,6 +113,78 @@ def test_each_class_has_a_link_to_where_it_is_wrong_for_longest_which_opens_and_
     opened(report, tmp_path / "profile", look)
 
 
+def test_the_page_defines_a_wrong_stretch_and_names_the_longest_of_all_classes_of_each_run(
+    runs: list[Path], report: Path, tmp_path: Path
+) -> None:
+    async def look(tab: Any) -> None:
+        words = await tab.js("document.querySelector('#classes').textContent")
+        assert "an unbroken part of a true segment without one right frame, whatever is predicted in it" in words
+        for run in runs:
+            places = {name: longest_wrong(run, name) for name in NAMES}
+            seconds = max(end - start for _, start, end in places.values()) / FPS
+            head = f"{run.name}: longest wrong stretch of all classes, {seconds:.1f} s, "
+            rest = words.split(head)[1]
+            name = next(name for name in NAMES if rest.startswith(f"{name} "))
+            video, start, end = places[name]
+            assert (end - start) / FPS == seconds
+            assert f": {video}, {start / FPS:.1f} to {end / FPS:.1f} s" in rest
+
+    opened(report, tmp_path / "profile", look)
+
+
+def test_a_link_lists_a_video_of_hundreds_whose_name_is_part_of_others_and_keeps_the_order(tmp_path: Path) -> None:
+    names = [str(number) for number in range(1, 251)]
+    run = make_run(tmp_path / "run", make_kitchen(tmp_path / "kitchen.h5", names))
+    write_report(tmp_path / "report.html", page_data(open_runs([run])))
+
+    async def look(tab: Any) -> None:
+        await tab.js(f"{ORDER}(['name', null])")
+        assert await tab.js(LISTED) == names[:100]
+        await tab.js(f"{TOOLS}.querySelector('button').click()")
+        await tab.js("goToPlace(DATA.groups[0], { number: 199, start: 0, end: 1 })")
+        assert (await tab.js(LISTED))[:100] == names[:-101:-1], "it is listed already"
+        await tab.js(f"{TOOLS}.querySelector('input').value = '24'; {TOOLS}.querySelector('input').oninput()")
+        assert await tab.js(f"{TOOLS}.querySelector('.found').textContent") == "13 of 250 videos"
+        await tab.js("goToPlace(DATA.groups[0], { number: 0, start: 0, end: 1 })")
+        assert await tab.js("document.activeElement.firstChild.textContent.trim()") == "1"
+        assert await tab.js(LISTED) == names[::-1]
+        assert await tab.js(f"{TOOLS}.querySelector('input').value") == ""
+        assert await tab.js(f"{TOOLS}.querySelector('.found').textContent") == ""
+        await tab.until("!!document.activeElement.closest('.video').querySelector('.main-svg')")
+
+    opened(tmp_path / "report.html", tmp_path / "profile", look)
+
+
+def test_wrong_labels_that_change_are_one_wrong_stretch_and_a_right_frame_or_another_segment_ends_it(
+    report: Path, tmp_path: Path
+) -> None:
+    # True: 4 frames of 0, 10 of 1, 3 of 2. Predicted: 1 is lost to 2, 3 and 2, found for a frame, and lost to 0.
+    group = "{fps: 5, class_names: 'abcd'.split(''), videos: [{segments: [4, 0, 10, 1, 3, 2]}]}"
+    run = "{videos: [{segments: [4, 0, 1, 2, 3, 3, 1, 2, 1, 1, 9, 0]}]}"
+
+    async def look(tab: Any) -> None:
+        found = await tab.js(f"wrongStretches({group}, {run}, 0).map((one) => [one.start, one.end, one.label])")
+        assert found == [[4, 9, 1], [10, 14, 1], [14, 17, 2]]
+        words = f"wrongStretches({group}, {run}, 0).map((one) => predictedAs({group}, {run}, one))"
+        assert await tab.js(words) == ["b mostly predicted as d", "b predicted as a", "c predicted as a"]
+
+    opened(report, tmp_path / "profile", look)
+
+
+def test_the_ends_of_a_short_stretch_are_written_with_the_digits_that_they_need(report: Path, tmp_path: Path) -> None:
+    async def look(tab: Any) -> None:
+        for frames, start, end, text in [
+            (300, 159, 160, "5.30 to 5.33 s"),
+            (300, 159, 200, "5.3 to 6.7 s"),
+            (9000, 1150, 1159, "0:38.3 to 0:38.6"),
+            (9000, 1150, 1200, "0:38 to 0:40"),
+        ]:
+            group = f"{{fps: 30, videos: [{{num_frames: {frames}}}]}}"
+            assert await tab.js(f"fromTo({group}, 0, {start}, {end})") == text
+
+    opened(report, tmp_path / "profile", look)
+
+
 def test_videos_have_the_worst_first_by_a_figure_of_each_run(runs: list[Path], report: Path, tmp_path: Path) -> None:
     shown = page_data(open_runs(runs))["groups"][0]["runs"]
     data = Dataset(runs[0].parent / "kitchen.h5")
@@ -138,7 +216,7 @@ def test_the_order_is_at_once_of_the_runs_that_are_shown_and_names_its_run(repor
         reason = "document.querySelectorAll('.video .reason')"
         assert await tab.js(whose) == ["of prompt", "of late"]
         middle = f"[...{reason}].map((one) => one.textContent).find((one) => one.includes('number'))"
-        assert "number 3 of 4 by frames right" in await tab.js(middle)
+        assert "number 3 of 4 from the most frames right" in await tab.js(middle)
         await tab.js("document.querySelectorAll('.video')[1].scrollIntoView()")
         await tab.js(f"{ORDER}(['acc', null])")
         await tab.js("DATA.groups[0].runs[1].videos.reverse()")  # so that the runs differ in their order

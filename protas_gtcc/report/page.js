@@ -37,6 +37,7 @@ const bracketed = (interval, write) => (interval ? `[${write(interval[0])}, ${wr
 const shownRuns = (group) => group.runs.filter((run) => run.shown);
 // What has no figure comes last, in either direction.
 const byFigure = (one, other, sign) => (known(one) && known(other) ? sign * (one - other) : known(other) - known(one));
+const compareNames = (one, other) => one.localeCompare(other, "en", { numeric: true });
 const bestLookup = (run, average, where = run.metrics.baselines) => {
   const best = where && where[run.best[average]];
   return best ? best.predicted_segments : null;

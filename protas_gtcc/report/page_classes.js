@@ -67,7 +67,7 @@ function classesInOrder(group, view) {
   return names.sort(
     (one, other) =>
       byFigure(value.get(one), value.get(other), sign) ||
-      (view.key === "name" ? sign : 1) * one.localeCompare(other, "en", { numeric: true }),
+      (view.key === "name" ? sign : 1) * compareNames(one, other),
   );
 }
 
@@ -132,8 +132,8 @@ function classes(group) {
     section(
       "Classes",
       "Actions that occur in the test videos. Lines: 95 % intervals (none of medians, at 0 and 100 %, and for a class of one person). Grey bars: the " +
-        `look-up with the least error over all classes, on the run's predicted segments. ${FOUND_TEXT}`,
-      remade(group, () => shownRuns(group).map((run) => worstClass(group, run))),
+        `look-up with the least error over all classes, on the run's predicted segments. ${FOUND_TEXT} ${WRONG_TEXT}`,
+      remade(group, () => shownRuns(group).flatMap((run) => [worstClass(group, run), worstPlace(group, run)])),
       tools.place,
       box,
       rows,
@@ -148,13 +148,13 @@ function classTools(group, view, arranged) {
     reverse = make("button", { ariaPressed: "false" }, "reverse"),
     wanted = make("input", { type: "search", placeholder: "part of a name" }),
     whole = make("button", {}),
-    whose = make("span", { className: "found" }),
+    means = make("span", { className: "found" }),
     found = make("span", { className: "found", role: "status" });
   const count = () => {
     const number = classesInOrder(group, view).length,
       all = group.actions.length,
       seen = view.isWhole ? number : Math.min(number, FIRST_CLASSES);
-    whose.textContent = orderOf(group, view);
+    means.textContent = orderOf(group, view);
     found.textContent = seen < all ? `${seen} of ${all} classes` : "";
     whole.hidden = number <= FIRST_CLASSES;
     whole.textContent = view.isWhole ? `show the first ${FIRST_CLASSES}` : `show all ${number}`;
@@ -174,7 +174,7 @@ function classTools(group, view, arranged) {
   wanted.oninput = () => change({ wanted: wanted.value });
   whole.onclick = () => change({ isWhole: !view.isWhole });
   count();
-  const place = make("div", { className: "tools" }, make("label", {}, "Order ", order), whose, reverse, make("label", {}, "Find ", wanted), whole, found);
+  const place = make("div", { className: "tools" }, make("label", {}, "Order ", order), means, reverse, make("label", {}, "Find ", wanted), whole, found);
   return { place, count, arrange };
 }
 
@@ -216,18 +216,18 @@ function classTable(group, view, names, arrange) {
         return figures.map(([key, , write], index) =>
           write
             ? Object.assign(figureCell(own[key], own.intervals[key], write), { className: index ? "" : "first" })
-            : cell(...placeLink(group, run, group.class_names.indexOf(name), true)),
+            : cell(...placeLink(group, run, worstPlaces(group, run).get(group.class_names.indexOf(name)), true)),
         );
       }),
     ]),
   );
   const words = [CLASS_ORDERS[view.key], view.isReversed ? "reversed" : "", orderOf(group, view)],
-    whose = `In order: ${words.filter(Boolean).join(", ")}`,
+    order = `In order: ${words.filter(Boolean).join(", ")}`,
     made = table([], rows),
     head = made.querySelector("thead");
   made.querySelector("table").className = "sorted";
   head.replaceChildren(
-    row([make("td", { colSpan: 2 }, make("small", {}, whose)), ...runs.map((run) => make("th", { colSpan: figures.length, scope: "colgroup" }, run.name))]),
+    row([make("td", { colSpan: 2 }, make("small", {}, order)), ...runs.map((run) => make("th", { colSpan: figures.length, scope: "colgroup" }, run.name))]),
     make("tr", {}, ...heads),
   );
   return made;

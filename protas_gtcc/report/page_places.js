@@ -1,61 +1,87 @@
 // Where in which video a run is wrong for longest, and links that go there.
 
-// Each stretch in which a run predicts one class in place of another: [start, end, true class, predicted class].
+const WRONG_TEXT =
+  "A wrong stretch is an unbroken part of a true segment without one right frame, whatever is predicted in it; it is named " +
+  "by the class that is predicted in most of it.";
+
+// Each unbroken part of a true segment in which no frame is right: { number, start, end, label }.
 function wrongStretches(group, run, number) {
-  const truth = segmentsOf(group.videos[number].segments),
+  const predicted = segmentsOf(run.videos[number].segments),
     found = [];
   let first = 0;
-  for (const [start, end, taken] of segmentsOf(run.videos[number].segments)) {
-    while (truth[first]?.[1] <= start) first += 1;
-    for (let at = first; truth[at]?.[0] < end; at += 1) {
-      const [from, to, label] = truth[at];
-      if (label !== taken) found.push([Math.max(start, from), Math.min(end, to), label, taken]);
+  for (const [start, end, label] of segmentsOf(group.videos[number].segments)) {
+    let stretch = null;
+    while (predicted[first]?.[1] <= start) first += 1;
+    for (let at = first; predicted[at]?.[0] < end; at += 1) {
+      const [from, to, taken] = predicted[at];
+      if (taken === label) stretch = null;
+      else if (stretch) stretch.end = Math.min(end, to);
+      else found.push((stretch = { number, start: Math.max(start, from), end: Math.min(end, to), label }));
     }
   }
   return found;
 }
 
-// Of each class id, the longest such stretch in all videos: { number, start, end, label, taken, seconds }.
+// The first of the longest.
+const longestOf = (stretches) =>
+  stretches.reduce((best, one) => (best && best.end - best.start >= one.end - one.start ? best : one), null);
+
+// Of each class id, the longest wrong stretch in all videos, with its seconds.
 function worstPlaces(group, run) {
   if (run.worstPlaces) return run.worstPlaces;
   run.worstPlaces = new Map();
   for (const number of group.videos.keys())
-    for (const [start, end, label, taken] of wrongStretches(group, run, number)) {
-      const seconds = (end - start) / group.fps;
-      if (seconds > (run.worstPlaces.get(label)?.seconds ?? 0)) run.worstPlaces.set(label, { number, start, end, label, taken, seconds });
+    for (const stretch of wrongStretches(group, run, number)) {
+      const seconds = (stretch.end - stretch.start) / group.fps;
+      if (seconds > (run.worstPlaces.get(stretch.label)?.seconds ?? 0)) run.worstPlaces.set(stretch.label, { ...stretch, seconds });
     }
   return run.worstPlaces;
 }
 
+// What is predicted in a wrong stretch in words.
+function predictedAs(group, run, { number, start, end, label }) {
+  const frames = new Map();
+  for (const [from, to, taken] of segmentsOf(run.videos[number].segments)) {
+    const count = Math.min(end, to) - Math.max(start, from);
+    if (count > 0) frames.set(taken, (frames.get(taken) ?? 0) + count);
+  }
+  const [most] = [...frames].reduce((best, one) => (one[1] > best[1] ? one : best));
+  return `${group.class_names[label]} ${frames.size > 1 ? "mostly " : ""}predicted as ${group.class_names[most]}`;
+}
+
 const placeButton = (group, place, text, words) => make("button", { className: "link", title: words, onclick: () => goToPlace(group, place) }, text);
 
-// A link to where a class is wrong for longest; in a table the video has a line of its own.
-function placeLink(group, run, label, isInTable = false) {
-  const place = worstPlaces(group, run).get(label);
+// A link to a wrong stretch; in a table the video has a line of its own.
+function placeLink(group, run, place, isInTable = false) {
   if (!place) return [isInTable ? "–" : ""];
-  const { number, start, end, taken } = place,
-    { name } = group.videos[number],
-    time = fromTo(group, number, start, end),
-    words = `predicted as ${group.class_names[taken]} in ${name}`;
+  const { name } = group.videos[place.number],
+    time = fromTo(group, place.number, place.start, place.end),
+    words = `${predictedAs(group, run, place)} in ${name}`;
   if (isInTable) return [placeButton(group, place, time, words), make("small", {}, short(name, 24))];
   return [placeButton(group, place, `${short(name, 40)}, ${time}`, words)];
 }
 
-// The same as a sentence.
+// Links stand last: a line may break behind them, and would begin with what ends the sentence.
 function longestWrong(group, run, label) {
-  const link = placeLink(group, run, label);
-  return link[0] ? [" Longest wrong stretch: ", ...link, "."] : [];
+  const place = worstPlaces(group, run).get(label);
+  return place ? [" Longest wrong stretch: ", ...placeLink(group, run, place)] : [];
+}
+
+// Where a run is wrong for longest of all, in any video and class.
+function worstPlace(group, run) {
+  const place = longestOf([...worstPlaces(group, run).values()]);
+  if (!place) return "";
+  const words = `: longest wrong stretch of all classes, ${lasting(place.seconds)}, ${predictedAs(group, run, place)}: `;
+  return make("p", {}, make("strong", {}, run.name), words, ...placeLink(group, run, place));
 }
 
 // Where a run is wrong for longest in a video, and what it takes for what.
 function longestWrongOf(group, run, number) {
-  const length = ([start, end]) => end - start,
-    longest = wrongStretches(group, run, number).reduce((best, one) => (best && length(best) >= length(one) ? best : one), null);
+  const longest = longestOf(wrongStretches(group, run, number));
   if (!longest) return [];
-  const [start, end, label, taken] = longest,
-    [name, other] = [label, taken].map((id) => group.class_names[id]),
-    link = placeButton(group, { number, start, end }, fromTo(group, number, start, end), `${name} predicted as ${other}`);
-  return [make("strong", {}, run.name), ": longest wrong stretch, ", link, `: ${name} predicted as ${other}. `];
+  const words = predictedAs(group, run, longest),
+    link = placeButton(group, longest, fromTo(group, number, longest.start, longest.end), words);
+  return [make("div", {}, make("strong", {}, run.name), `: longest wrong stretch, ${words}: `, link)];
 }
 
 // Open a video at a place, which is marked in its timeline; the keys and the player go on from there.

@@ -25,13 +25,18 @@ function clock(seconds) {
 }
 
 // A time in a video as minutes and seconds.
-const atTime = (group, frame) => {
-  const seconds = Math.floor(frame / group.fps);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-};
+function atTime(group, frame, digits = 0) {
+  const scale = 10 ** digits,
+    seconds = Math.floor((frame / group.fps) * scale + 1e-6) / scale,
+    minutes = Math.floor(seconds / 60);
+  return `${minutes}:${(seconds - 60 * minutes).toFixed(digits).padStart(digits ? digits + 3 : 2, "0")}`;
+}
 
-// A stretch of a video.
+// A stretch of a video, with as many digits as its ends need to differ.
 function fromTo(group, number, start, end) {
-  const [from, to] = [start, end].map((frame) => (frame / group.fps).toFixed(1));
-  return unitOfVideo(group, number).seconds === 1 ? `${from} to ${to} s` : `${atTime(group, start)} to ${atTime(group, end)}`;
+  const isShort = unitOfVideo(group, number).seconds === 1,
+    write = (digits) => [start, end].map((frame) => (isShort ? (frame / group.fps).toFixed(digits) : atTime(group, frame, digits)));
+  const texts = [isShort ? 1 : 0, 1, 2, 3].map(write),
+    [from, to] = texts.find(([one, other]) => one !== other) ?? texts[0];
+  return `${from} to ${to}${isShort ? " s" : ""}`;
 }

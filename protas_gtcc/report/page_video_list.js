@@ -22,7 +22,7 @@ function informative(group, run) {
     found = new Map();
   const add = (number, why) => found.set(number, [...(found.get(number) ?? []), why]);
   add(byRight[0], "most frames right");
-  add(byRight[Math.floor(count / 2)], count % 2 ? "the median" : `number ${count / 2 + 1} of ${count} by frames right`);
+  add(byRight[Math.floor(count / 2)], count % 2 ? "the median" : `number ${count / 2 + 1} of ${count} from the most frames right`);
   add(byRight.at(-1), "fewest frames right");
   if (sure(surest) > 0) add(surest, `wrong with a probability of at least .8 in ${percent(100 * sure(surest))} % of frames`);
   return found;
@@ -30,7 +30,7 @@ function informative(group, run) {
 
 // Numbers of the videos in order. `view` is { key, run, isReversed }.
 function inOrder(group, { key, run, isReversed }) {
-  const first = [...informative(group, run).keys()],
+  const first = key === "informative" ? [...informative(group, run).keys()] : [],
     sign = isReversed ? -1 : 1,
     names = group.videos.map((video) => video.name);
   const figures = {
@@ -42,7 +42,7 @@ function inOrder(group, { key, run, isReversed }) {
     name: () => 0,
   };
   const value = names.map((_, number) => figures[key](number));
-  const others = (a, b) => (key === "informative" ? a - b : (key === "name" ? sign : 1) * names[a].localeCompare(names[b]));
+  const others = (a, b) => (key === "informative" ? a - b : (key === "name" ? sign : 1) * compareNames(names[a], names[b]));
   return [...names.keys()].sort((a, b) => byFigure(value[a], value[b], sign) || others(a, b));
 }
 
@@ -119,12 +119,14 @@ function videoTools(group, parts, list) {
   reverse.onclick = () => change({ isReversed: !view.isReversed });
   wanted.oninput = arrange;
   list.append(more);
-  // A video that is not among those listed is found by its name.
+  // The list goes on to the video; where Find hides it, that would have to be undone by hand.
   group.listed = (number) => {
-    if (!parts.made.get(number)?.isConnected) {
-      wanted.value = group.videos[number].name;
+    if (!kept.includes(number)) {
+      wanted.value = "";
       arrange();
     }
+    const place = kept.indexOf(number) + 1;
+    if (place >= list.children.length) listUpTo(place);
     return parts.of(number);
   };
   arrange();
@@ -171,7 +173,7 @@ function videoPart(group, number, isOpen) {
       played = video.file ? makePlayer(group, number, box) : null;
     plots.get(box).timeline = { group, number, player: played?.player };
     details.append(
-      remade(group, () => make("p", {}, ...shownRuns(group).flatMap((run) => longestWrongOf(group, run, number)))),
+      remade(group, () => make("div", {}, ...shownRuns(group).flatMap((run) => longestWrongOf(group, run, number)))),
       ...(played ? [played.place, played.timeline] : [box]),
       ...group.runs.flatMap((run) => procedureOf(group, run, number)),
     );
@@ -190,7 +192,8 @@ function videos(group) {
       "Test videos",
       "Bars: true and predicted segments. Below: true progress (grey) and each run's reported progress. Drag to zoom " +
         "in time, double-click to see all. If one run is shown, true progress is a grey line, and the band is the run's interval. Figures beside the " +
-        "names are of the runs in their order and colours; the red words are of the run that the order is of." +
+        "names are of the runs in their order and colours; the red words are of the run that the order is of. " +
+        WRONG_TEXT +
         (DATA.has_videos ? " A click on a segment plays it, a click on the curves plays from there." : ""),
       ...withoutFile(group),
       ...procedureText(group),
