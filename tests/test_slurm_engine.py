@@ -6,7 +6,7 @@ import dataclasses
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -131,7 +131,7 @@ def test_a_job_that_nothing_waits_for_yet_when_a_signal_comes_is_ended_too(folde
     submit = engine._pool.submit
 
     def interrupted(call, *given):
-        if call == engine._outcome:
+        if call == engine._watch:
             raise KeyboardInterrupt
         return submit(call, *given)
 
@@ -139,7 +139,7 @@ def test_a_job_that_nothing_waits_for_yet_when_a_signal_comes_is_ended_too(folde
     with pytest.raises(KeyboardInterrupt):
         engine.submit(stand_in_job(folder, "a"))
     wait_for(lambda: pids(folder, "a"), 60)
-    [handle] = engine._unwatched
+    [handle] = engine._queued
     engine.close()
     handle._process.wait(60)
     assert not is_alive(pids(folder, "a")[0][0])
@@ -158,18 +158,63 @@ def test_ctrl_c_in_a_terminal_does_not_end_sbatch_which_may_have_queued_the_job(
     assert (tmp_path / "cancelled").read_text() == "7\n"
 
 
-@needs("submitit")
-def test_a_job_of_a_lost_machine_that_slurm_queues_again_is_waited_for(tmp_path, monkeypatch):
+class FakeQueue:
+    """Slurm's answers about one job, each seen in two looks."""
+
+    def __init__(self, answers: list[str | None]):
+        self._answers, self._looks, self.answered = answers, 0, 0.0
+
+    def how_ended(self, job: str, since: float) -> str | None:
+        self.answered = float(self._looks // 2)
+        self._looks += 1
+        return self._answers[int(self.answered)]
+
+    def is_at_last(self) -> bool:
+        return self._looks == 2 * len(self._answers) - 1
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """The outcome of a job with these answers of Slurm, if it leaves a result after the last."""
     from protas_gtcc.work.engines import slurm
 
-    monkeypatch.setattr(slurm, "SECONDS_BETWEEN_LOOKS", 0.01)
-    monkeypatch.setattr(slurm, "SECONDS_FOR_RESULT", 0.05)
-    engine, states = slurm.SlurmEngine(1, tmp_path, {"cluster": "local"}), ["NODE_FAIL"] * 3 + [None] * 20
-    monkeypatch.setattr(engine, "_how_ended", lambda handle, submitted: states.pop(0) if states else None)
-    monkeypatch.setattr(slurm, "result_of", lambda handle: None if states else Outcome("done"))
-    handle = Mock(job_id="7")
-    assert engine._outcome(handle).state == "done"
+    def watch(answers: list[str | None]) -> Outcome:
+        queue = FakeQueue(answers)
+        monkeypatch.setattr(slurm, "result_of", lambda handle: Outcome("done") if queue.is_at_last() else None)
+        monkeypatch.setattr(slurm, "SECONDS_BETWEEN_LOOKS", 0.0)
+        engine = slurm.SlurmEngine(1, tmp_path, {"cluster": "local"})
+        monkeypatch.setattr(engine, "_queue", queue)
+        outcome = engine._outcome(Mock(job_id="7"))
+        engine.close()
+        return outcome
+
+    return watch
+
+
+@needs("submitit")
+def test_a_job_that_slurm_queues_again_is_waited_for_however_often(watched):
+    assert watched(["NODE_FAIL", "NODE_FAIL", None, "PREEMPTED", "PREEMPTED", None, "PREEMPTED"]).state == "done"
+
+
+@needs("submitit")
+def test_a_job_that_ended_without_a_result_is_given_up(watched):
+    outcome = watched(["FAILED"] * 9)
+    assert outcome.state == "died"
+    assert outcome.reason.startswith("Slurm job 7 has left no result (FAILED); see ")
+
+
+@needs("submitit")
+def test_a_job_that_could_not_be_looked_at_is_cancelled_in_the_end(squeue, tmp_path, monkeypatch):
+    from protas_gtcc.work.engines import slurm
+
+    (tmp_path / "sbatch").write_text("#!/bin/sh\necho Submitted batch job 7\n")
+    (tmp_path / "scancel").write_text(f"#!/bin/sh\necho $* > {tmp_path}/cancelled\n")
+    monkeypatch.setattr(slurm, "result_of", Mock(side_effect=OSError("stale file handle")))
+    engine = slurm.SlurmEngine(1, tmp_path / "jobs", {})
+    with pytest.raises(OSError, match="stale"):
+        engine.submit(stand_in_job(tmp_path, "a")).result()
     engine.close()
+    assert (tmp_path / "cancelled").read_text() == "7\n"
 
 
 @needs("submitit")

@@ -7,8 +7,10 @@ import functools
 import json
 import re
 import shutil
+import signal
 import statistics
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 import yaml
 
 from protas_gtcc.cli.commands import train, tune
+from protas_gtcc.cli.shared.work_lists import WorkFlags, manifest_of
 from protas_gtcc.config import DEFAULT, PRESETS
 from protas_gtcc.dataset.file import Dataset, DatasetInfo, FeatureSet
 from protas_gtcc.dataset.writer import write_dataset
@@ -29,7 +32,9 @@ from protas_gtcc.runs.tuning import Tuning
 from protas_gtcc.runs.tuning_summary import gain_on_last_folds, markdown, summarise, verdict, write_best
 from protas_gtcc.storage.preset_files import read_preset, write_preset
 from protas_gtcc.training.run_directory import RunDirectory
-from protas_gtcc.work.jobs import Job
+from protas_gtcc.work.engines.base import Engine
+from protas_gtcc.work.jobs import Job, Outcome
+from protas_gtcc.work.manifest import Manifest
 from tests.conftest import tiny_video
 from tests.mstcn_folder import exit_code
 
@@ -66,6 +71,9 @@ def search(tuning: Tuning, score: Score, stop_after: int | None = None, at_once:
     while waiting and len(made) != stop_after:
         assert len(waiting) <= at_once
         plan = waiting.pop(0)
+        if plan.state() == "done":
+            waiting += tuning.next_runs(plan, None)
+            continue
         made.append(plan.name)
         config = plan.config
         found = score(
@@ -382,16 +390,49 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[PlannedRun]:
     made: list[PlannedRun] = []
 
     def do_jobs(jobs: Sequence[Job], engine: Any, out: Path, console: Any, next_jobs: Any, **given: Any) -> None:
-        waiting = [job for job in jobs if not job.is_done()]
+        waiting = [*jobs]
         while waiting:
             job = waiting.pop(0)
             plan = job.command.__self__  # type: ignore[attr-defined]
-            made.append(plan)
-            make(plan, plan.config.training.lr)
+            if not job.is_done():
+                made.append(plan)
+                make(plan, plan.config.training.lr)
             waiting += next_jobs(job, None)
 
     monkeypatch.setattr(tune, "do_jobs", do_jobs)
     return made
+
+
+class MakesRuns(Engine):
+    """Runs are made at once. With several workers, nobody sees them end: the last worker interrupts the command."""
+
+    def __init__(self, workers: int):
+        self.workers, self._made = workers, 0
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        plan, ended = job.command.__self__, Future[Outcome]()  # type: ignore[attr-defined]
+        make(plan, plan.config.training.lr)
+        self._made += 1
+        if self.workers == 1:
+            ended.set_result(Outcome("done"))
+        elif self._made == self.workers:
+            ended.set_exception(KeyboardInterrupt())
+        return ended
+
+    def close(self) -> None: ...
+
+
+def test_runs_whose_ends_nobody_saw_are_done_when_the_search_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkFlags, "engine", lambda work, out, first: MakesRuns(work.workers))
+    data, out = two_people(tmp_path / "mine.h5"), tmp_path / "out"
+    flags = (data, "--folds", 2, "--trials", 2, "--search", "lr=1e-4..1e-2", "--out", out)
+    assert exit_code("tune", *flags, "--workers", 3) == 128 + signal.SIGINT
+    unseen = Manifest(manifest_of(out)).jobs
+    assert [job["state"] for job in unseen.values()] == ["failed"] * 3, "their ends are not known"
+    assert exit_code("tune", *flags, "--workers", 1) == 0
+    jobs = Manifest(manifest_of(out)).jobs
+    assert [job["state"] for job in jobs.values()] == ["done"] * 6
+    assert [name for name, job in jobs.items() if "attempts" not in job] == [*unseen], "they were not made again"
 
 
 def test_the_command_divides_training_people_and_looks_at_no_test_video(tmp_path, launched, capsys):

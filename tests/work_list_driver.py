@@ -75,9 +75,8 @@ def run(engine: str, folder: Path, names: str, options: list[str]) -> dict[str, 
 
 
 def look_often() -> None:
-    from protas_gtcc.work.engines import slurm, slurm_queue
+    from protas_gtcc.work.engines import slurm_queue
 
-    slurm.SECONDS_FOR_RESULT = 1.0  # for slow file systems, it waits longer for what a killed job has left
     slurm_queue.SECONDS_BETWEEN_QUESTIONS = 1.0
 
 

@@ -67,17 +67,20 @@ class Tuning:
                 self.trials.append(trial)
                 self._add(trial.settings, trial)
         self._running: dict[str, Trial] = {}
-        self.done: list[PlannedRun] = []
-        """Runs that were found done when their turn came."""
 
     def first_runs(self, at_once: int) -> list[PlannedRun]:
-        """The runs to begin with: the preset's, and those of the first trials."""
+        """The runs to begin with: the preset's, and those of the first trials. They may be done already."""
         first = self._advance(self.preset)
         return [*([first] if first else []), *self._runs_of_further_trials(at_once - bool(first))]
 
     def next_runs(self, plan: PlannedRun, failure: str | None) -> list[PlannedRun]:
-        """The run that takes the place of one that ended; `failure` is the reason if it failed."""
+        """The run that takes the place of one that is done, or failed for the reason `failure`. It may be done too."""
         trial = self._running.pop(plan.name)
+        try:
+            if failure is None:
+                trial.scores.append(score_of(plan, self.goal))
+        except InputError as error:
+            failure = str(error)
         if failure is not None:
             self._end(trial, "failed", failure)
         following = self._advance(trial) if trial.state == "running" else None
@@ -124,22 +127,18 @@ class Tuning:
         return f"trial-{max((int(one) for one in taken if one.isdecimal()), default=-1) + 1:03d}"
 
     def _advance(self, trial: Trial) -> PlannedRun | None:
-        """Score the runs that are done; returns the next one, or None once the trial has ended."""
-        while len(trial.scores) < len(self.folds):
-            if self._is_poor(trial):
-                self._end(trial, "stopped")
-                return None
+        """The trial's next run, or None once it has ended."""
+        if len(trial.scores) == len(self.folds):
+            self._end(trial, "complete")
+        elif self._is_poor(trial):
+            self._end(trial, "stopped")
+        else:
             try:
                 plan = self._plan(trial, self.folds[len(trial.scores)])
-                if plan.state() != "done":
-                    self._running[plan.name] = trial
-                    return plan
-                trial.scores.append(score_of(plan, self.goal))
-                self.done.append(plan)
+                self._running[plan.name] = trial
+                return plan
             except InputError as error:
                 self._end(trial, "failed", str(error))
-                return None
-        self._end(trial, "complete")
         return None
 
     def _is_poor(self, trial: Trial) -> bool:

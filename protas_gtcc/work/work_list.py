@@ -28,7 +28,7 @@ SECONDS_AFTER_REFUSAL = 60.0
 """Until an engine that refused a job is given one again, unless one of its jobs ends before."""
 _LOG = logging.getLogger(__name__)
 NextJobs = Callable[[Job, str | None], Sequence[Job]]
-"""Given a job that has ended, and the reason if it failed: the jobs to be done as well."""
+"""Given a job that has ended, or was whole already, and the reason if it failed: the jobs to be done as well."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +75,15 @@ class _WorkList:
         retries: int,
     ):
         self._engine, self._manifest, self._next_jobs, self._retries = engine, manifest, next_jobs, retries
-        whole = {job.name for job in jobs if _is_whole(job)}
-        manifest.note_whole(whole)
         self._jobs = jobs
-        self._waiting = deque(job for job in jobs if job.name not in whole)
+        self._waiting = deque[Job]()
         self._running: dict[Future[Outcome], Job] = {}
         self._failed: dict[str, str] = {}
-        self._num_done = len(whole)
+        self._num_done = 0
         self._tries: dict[str, int] = {}
         self._refused_until = 0.0
-        self._estimate = _Estimate(self._waiting)
+        self._estimate = _Estimate()
+        self._add(jobs)
 
     def run(self, on_status: Callable[[Status], None]) -> dict[str, str]:
         self._manifest.write()  # before a job begins: whoever looks sees that the list is begun
@@ -95,6 +94,19 @@ class _WorkList:
         finally:
             self._manifest.write()
         return self._failed
+
+    def _add(self, jobs: Sequence[Job]) -> None:
+        """Let jobs wait that are not whole, and those that come after the others."""
+        added = deque(jobs)
+        while added:
+            job = added.popleft()
+            if _is_whole(job):
+                self._manifest.note_whole([job.name])
+                self._num_done += 1
+                added.extend(self._next_jobs(job, None) if self._next_jobs else ())
+            else:
+                self._waiting.append(job)
+                self._estimate.add(job)
 
     def _run(self, on_status: Callable[[Status], None]) -> None:
         next_status = time.monotonic()
@@ -155,24 +167,20 @@ class _WorkList:
             self._num_done += 1
         else:
             self._failed[job.name] = outcome.reason
-        if self._next_jobs is None:
-            return
-        added = self._next_jobs(job, None if outcome.state == "done" else outcome.reason)
-        self._waiting.extend(added)
-        self._estimate.add(added)
+        if self._next_jobs is not None:
+            self._add(self._next_jobs(job, None if outcome.state == "done" else outcome.reason))
 
 
 class _Estimate:
     """The time left, from the steps that were done since the start."""
 
-    def __init__(self, jobs: Sequence[Job] | deque[Job]):
+    def __init__(self) -> None:
         self._started, self._done, self._left = time.monotonic(), 0, 0
         self._first: dict[str, int] = {}
-        self.add(jobs)
 
-    def add(self, jobs: Sequence[Job] | deque[Job]) -> None:
-        self._first |= {job.name: job.steps_done() for job in jobs}
-        self._left += sum(map(self._steps, jobs))
+    def add(self, job: Job) -> None:
+        self._first[job.name] = job.steps_done()
+        self._left += self._steps(job)
 
     def note_end(self, job: Job) -> None:
         self._done += self._steps_since_start(job)

@@ -118,10 +118,8 @@ class Command:
         def next_jobs(job: Job, failure: str | None) -> list[Job]:
             return jobs_of(tuning.next_runs(plans[job.name], failure))
 
-        first = tuning.first_runs(engine.workers)
-        # Those that are done as well: if nobody waited for their ends, the manifest has to learn of them.
         # What is left is not known: a trial may be stopped.
-        do_jobs(jobs_of([*tuning.done, *first]), engine, out, console, next_jobs, with_time_left=False)
+        do_jobs(jobs_of(tuning.first_runs(engine.workers)), engine, out, console, next_jobs, with_time_left=False)
 
     @property
     def _all_flags(self) -> list[str]:

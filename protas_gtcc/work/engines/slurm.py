@@ -23,14 +23,15 @@ from protas_gtcc.work.jobs import Job, Outcome
 
 SECONDS_BETWEEN_LOOKS = 0.5
 """For a result file."""
-SECONDS_FOR_RESULT = 15.0
-"""After a job's end: a network file system may show its result late."""
+ANSWERS_FOR_RESULT = 3
+"""So often in a row Slurm says that a job has ended before it is given up without a result: a network file system may
+show that late, and Slurm may queue the job again."""
 MINUTES = 24 * 60
 """A Slurm job's time, unless an option gives it."""
 LONGEST_NAME = 100
 _LOG = logging.getLogger(__name__)
-_OF_EVERY_CLUSTER = ("timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node")
-_NAMES = {name: name for name in _OF_EVERY_CLUSTER} | {"time": "timeout_min"}
+_NAMES = {name: name for name in ("mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node")}
+_NAMES |= {"timeout_min": "timeout_min", "time": "timeout_min"}
 """submitit's names of options; all others begin with slurm_."""
 
 
@@ -66,8 +67,8 @@ class SlurmEngine(Engine):
         # Ctrl-C in a terminal is for what the pool's threads start, too: sbatch is not to end once a job is queued.
         held = {signal.SIGINT} if self._queue else set()
         self._pool = ThreadPoolExecutor(workers, initializer=signal.pthread_sigmask, initargs=(signal.SIG_BLOCK, held))
-        self._unwatched: set[Any] = set()
-        """Jobs that are queued, and that no thread waits for yet."""
+        self._queued: set[Any] = set()
+        """Jobs whose ends are not known, because they wait or run, or because looking at them has failed."""
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue it. Raises `RefusedError` if Slurm refuses it."""
@@ -78,13 +79,13 @@ class SlurmEngine(Engine):
         wanted.setdefault("slurm_srun_args", [f"--cpus-per-task={wanted['cpus_per_task']}"])
         # In a thread: if a signal interrupts the wait, the job is queued nevertheless, and `close` knows it.
         handle = self._pool.submit(self._queue_job, job, wanted).result()
-        return self._pool.submit(self._outcome, handle)
+        return self._pool.submit(self._watch, handle)
 
     def close(self) -> None:
         """Cancel jobs that wait or run."""
         self._stopped = True
         self._pool.shutdown(cancel_futures=True)
-        for handle in self._unwatched:
+        for handle in self._queued:
             self._cancel(handle)
 
     def _queue_job(self, job: Job, wanted: Mapping[str, Any]) -> Any:
@@ -94,34 +95,38 @@ class SlurmEngine(Engine):
                 handle = self._executor.submit(Requeued(job, os.getcwd()))
         except self._errors.FailedJobError as error:
             answer = ", ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if line)
-            way_out = "see 'sinfo', and correct --engine-options"
-            raise RefusedError(f"Slurm refuses {job.name}: {answer}; {way_out}") from error
-        self._unwatched.add(handle)
+            raise RefusedError(f"Slurm refuses {job.name}: {answer}; see 'sinfo', correct --engine-options") from error
+        self._queued.add(handle)
         return handle
 
+    def _watch(self, handle: Any) -> Outcome:
+        outcome = self._outcome(handle)
+        self._queued.discard(handle)
+        return outcome
+
     def _outcome(self, handle: Any) -> Outcome:
-        self._unwatched.discard(handle)
-        submitted, number, looks_left = time.monotonic(), handle.job_id, SECONDS_FOR_RESULT / SECONDS_BETWEEN_LOOKS
+        submitted, number, answers = time.monotonic(), handle.job_id, set[float]()
         while not self._stopped:
             outcome = result_of(handle)
-            ended = self._how_ended(handle, submitted)
+            ended, answered = self._how_ended(handle, submitted)
             # What a signal ended, Slurm may have queued again.
             if outcome and (outcome.state != "died" or ended):
                 return outcome
-            looks_left -= 1 if ended else 0
-            if looks_left < 0:
+            answers = answers | {answered} if ended else set()
+            if len(answers) == ANSWERS_FOR_RESULT:
                 return Outcome("died", f"Slurm job {number} has left no result ({ended}); see {handle.paths.stderr}")
             time.sleep(SECONDS_BETWEEN_LOOKS)
         return self._cancel(handle)
 
-    def _how_ended(self, handle: Any, submitted: float) -> str | None:
+    def _how_ended(self, handle: Any, submitted: float) -> tuple[str | None, float]:
+        """How it ended, None while it waits or runs; and the time of the answer that says so."""
         if self._queue:
-            return self._queue.how_ended(handle.job_id, submitted)
-        return handle.state if handle.done() else None
+            return self._queue.how_ended(handle.job_id, submitted), self._queue.answered
+        return handle.state if handle.done() else None, time.monotonic()
 
     def _cancel(self, handle: Any) -> Outcome:
         try:
             handle.cancel()
-        except subprocess.CalledProcessError:
+        except (subprocess.CalledProcessError, OSError):
             _LOG.warning("Slurm job %s could not be cancelled; give 'scancel %s'", handle.job_id, handle.job_id)
         return Outcome("died", f"Slurm job {handle.job_id} was cancelled")

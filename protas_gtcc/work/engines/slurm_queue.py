@@ -30,7 +30,9 @@ class SlurmQueue:
         if absent := [name for name in ("sbatch", "squeue", "scancel", "srun") if shutil.which(name) is None]:
             way_out = "give the command where Slurm's commands are, or leave out --on slurm"
             raise InputError(f"--on slurm: there is no {absent[0]} in PATH; {way_out}")
-        self._lock, self._next, self._answered = Lock(), 0.0, 0.0
+        self._lock, self._next = Lock(), 0.0
+        self.answered = 0.0
+        """The time (monotonic) of the question that Slurm answered last."""
         self._jobs: dict[str, tuple[str, str]] = {}
         self._warned: set[str] = set()
 
@@ -46,7 +48,7 @@ class SlurmQueue:
             finally:
                 self._next = time.monotonic() + SECONDS_BETWEEN_QUESTIONS
                 self._lock.release()
-        if self._answered <= since:
+        if self.answered <= since:
             return None
         state, reason = self._jobs.get(job, ("FORGOTTEN", ""))
         if state == "PENDING" and reason not in _USUAL and "Jobs" not in reason:
@@ -61,7 +63,7 @@ class SlurmQueue:
             self._warn("no answer", f"Slurm does not answer, and is asked again: {answer.stderr.strip()}")
             return
         fields = (line.split(maxsplit=2) for line in answer.stdout.splitlines())
-        self._jobs, self._answered = {job: (state, reason) for job, state, reason in fields}, started
+        self._jobs, self.answered = {job: (state, reason) for job, state, reason in fields}, started
 
     def _warn(self, what: str, message: str) -> None:
         if what not in self._warned:
