@@ -339,3 +339,29 @@ def test_of_two_runs_that_start_in_one_folder_one_is_refused(tiny_dataset, tmp_p
     assert run.config_file.read_text() == before
     with run.only_writer(), pytest.raises(InputError, match="another process is writing"), run.only_writer():
         pass
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_file_that_must_be_new_is_never_put_over_another(tmp_path, monkeypatch, has_links):
+    def refuse(*_: object) -> None:
+        raise PermissionError("this file system has no hard links")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "config.yaml"
+    write_text(path, "first", exclusive=True)
+    with pytest.raises(FileExistsError):
+        write_text(path, "second", exclusive=True)
+    assert (path.read_text(), names(tmp_path)) == ("first", {path.name})
+
+
+def test_a_file_that_must_be_new_is_not_there_until_it_is_whole(tmp_path):
+    code = (
+        "import os, sys; from protas_gtcc.storage.atomic import write_text\n"
+        "os.link = os.replace = lambda *_: os.kill(os.getpid(), 9)\n"
+        "write_text(sys.argv[1], 'whole', exclusive=True)"
+    )
+    killed = in_process(code, tmp_path / "config.yaml")
+    killed.communicate()
+    assert killed.returncode == -9
+    assert not (tmp_path / "config.yaml").exists()

@@ -47,9 +47,8 @@ def replace_when_whole(path: Path | str, exclusive: bool = False) -> Iterator[Pa
             yield temporary
             with open(temporary, "rb") as written:
                 os.fsync(written.fileno())
-            if exclusive:
-                _claim(path)
-            os.replace(temporary, path)
+            if not (exclusive and _linked(temporary, path)):
+                os.replace(temporary, path)
     except _Taken:
         raise FileExistsError(path) from None
     except OSError as error:
@@ -104,9 +103,14 @@ def _create(path: Path) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
 
-def _claim(path: Path) -> None:
+def _linked(temporary: Path, path: Path) -> bool:
+    """Give a file another name, if there is no file of that name; without hard links, just take the name, empty."""
     try:
+        with suppress(OSError):
+            os.link(temporary, path)
+            return True
         _create(path)
+        return False
     except FileExistsError:
         raise _Taken from None
 
