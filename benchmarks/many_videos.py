@@ -34,7 +34,8 @@ from protas_gtcc.storage.atomic import write_text
 CLASS_NAMES = ["background", *(f"action{number}" for number in range(1, 6))]
 DIM, PEOPLE = 8, 20
 FEWEST_FRAMES, MOST_FRAMES = 40, 60
-VIDEOS_A_FOLDER = 1000
+JOINED, ON_JOINED = "all.h5", ("align", "train")
+"""The file of `join`, and the commands that read it."""
 TINY = ("--epochs", "1", "--stages", "2", "--layers", "3", "--maps", "8", "--batch-size", "64", "--device", "cpu")
 TINY_ENCODER = ("--loss", "tcc", "--epochs", "1", "--layers", "1", "--hidden", "8", "--output-dim", "8")
 
@@ -89,12 +90,15 @@ def measure_size(folder: Path, size: int, arguments: Arguments) -> Iterator[Cost
     if size < 2 * PEOPLE:
         raise InputError(f"--sizes {size}; give at least {plural(2 * PEOPLE, 'video')}, two of each person")
     place = folder / f"videos{size}"
-    if not place.is_dir():
-        write_layout(place / "layout", size, arguments.seed)
     steps = steps_in(place, size, arguments.seed)
-    for step in arguments.steps or steps:
+    for step in arguments.steps:
         if step not in steps:
             raise InputError(f"--steps {step}; name one of {', '.join(steps)}")
+        if step in ON_JOINED and "join" not in arguments.steps and not (place / JOINED).is_file():
+            raise InputError(f"--steps {step} reads {place / JOINED}, and there is none; name join before it")
+    if not place.is_dir():
+        write_layout(place / "layout", size, arguments.seed)
+    for step in arguments.steps or steps:
         words, written = steps[step]
         cost = run_step(step, size, words, place / written if written else None, arguments.limit_seconds)
         print(f"{size} videos, {step}: {cost.seconds:.1f} s, {cost.megabytes:.0f} MB {cost.failure}", file=sys.stderr)
@@ -103,7 +107,7 @@ def measure_size(folder: Path, size: int, arguments: Arguments) -> Iterator[Cost
 
 def steps_in(place: Path, size: int, seed: int) -> dict[str, tuple[list[str], str]]:
     """Words of each command, in order, and what it writes."""
-    data, joined, run = (str(place / name) for name in ("videos.h5", "all.h5", "run"))
+    data, joined, run = (str(place / name) for name in ("videos.h5", JOINED, "run"))
     layout = str(place / "layout")
     people = ("--subject-pattern", "p[0-9]+")
     predict = ["predict", run, f"{layout}/features", "--device", "cpu", "--overwrite", "--no-pictures", "--no-tables"]
@@ -114,8 +118,8 @@ def steps_in(place: Path, size: int, seed: int) -> dict[str, tuple[list[str], st
         "check": (["check", data], ""),
         "check folder": (["check", layout, "--fps", "1", *people], ""),
         "labels": (["labels", layout, "--into", data], "videos.h5"),
-        "join": (["join", data, "--out", joined, "--overwrite"], "all.h5"),
-        "align": ([*align, "--dataset", joined, "--out", str(place / "align")], "all.h5.features"),
+        "join": (["join", data, "--out", joined, "--overwrite"], JOINED),
+        "align": ([*align, "--dataset", joined, "--out", str(place / "align")], f"{JOINED}.features"),
         "train": (["train", "--dataset", joined, "--out", run, "--seed", str(seed), *TINY], "run"),
         "evaluate": (["evaluate", run, "--device", "cpu", "--pictures", "0"], "run"),
         "report": (["report", run, "--out", str(place / "report.html"), "--overwrite"], "report.html"),

@@ -168,6 +168,14 @@ def test_commands_on_many_videos_are_measured_each_as_a_process(run: Run, tmp_pa
     assert all(one["seconds"] > 0 and one["megabytes"] > 1 for one in costs)
 
 
+def test_training_on_many_videos_without_their_joined_file_is_refused_in_a_line(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run("many_videos.py", "--sizes", "40", "--folder", str(tmp_path / "made"), "--steps", "prepare", "train")
+    assert re.search(r"--steps train reads .*all\.h5, and there is none; name join before it", capsys.readouterr().err)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: the report is not looked at")
 def test_a_report_is_loaded_and_every_control_of_it_reacts(run: Run) -> None:

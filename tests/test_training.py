@@ -318,9 +318,11 @@ def test_a_run_killed_while_its_first_epoch_was_kept_starts_again(tiny_dataset, 
     monkeypatch.setattr(f"protas_gtcc.{before}", _interrupt)
     with pytest.raises(KeyboardInterrupt):
         train_into(tmp_path / "run", tiny_config(tiny_dataset, epochs=1))
-    assert RunDirectory(tmp_path / "run").is_trained() == before.endswith("save_state"), (
-        "a checkpoint alone is no model"
-    )
+    run, has_epoch = RunDirectory(tmp_path / "run"), before.endswith("save_state")
+    assert run.checkpoint.is_file()
+    assert not run.state.exists()
+    assert len(run.read_log()) == has_epoch
+    assert run.is_trained() == has_epoch, "a checkpoint alone is no model"
     monkeypatch.undo()
     again = train_into(tmp_path / "run", tiny_config(tiny_dataset, epochs=1), resume=True)
     assert_same(weights(again), weights(whole))

@@ -40,12 +40,17 @@ part.rename(out)
 """
 """A module in place of protas_gtcc. It waits while there is a file `hold`."""
 
-HELD = """
+LARGE = (".npy", ".mp4", ".h5", ".safetensors")
+"""Features, a video, a shard of predictions, a checkpoint."""
+
+HELD = (
+    f"LARGE = {LARGE}"
+    + """
 import os, pathlib, runpy, sys, time
 name, *sys.argv[1:] = sys.argv[1:]
 replace = os.replace
 def held_replace(source, target):
-    if pathlib.Path(target).suffix in (".npy", ".mp4", ".h5", ".safetensors"):
+    if pathlib.Path(target).suffix in LARGE:
         os.replace = replace
         with open(f"{name}.starts", "a") as kept:
             kept.write(f"{os.getpid()} {os.getppid()}\\n")
@@ -56,8 +61,9 @@ def held_replace(source, target):
 os.replace = held_replace
 runpy.run_module("protas_gtcc", run_name="__main__", alter_sys=True)
 """
-"""A module around protas_gtcc, with the job's name before its words. The first large output, features, a video, a shard
-or a checkpoint, has been written, and does not appear before there is a file NAME.go."""
+)
+"""A module around protas_gtcc, with the job's name before its words. The first large output has been written, and does
+not appear before there is a file NAME.go."""
 
 
 def stand_in_job(folder: Path, name: str) -> Job:

@@ -190,9 +190,9 @@ class TrainingLoop(ABC, Generic[BatchT]):
         self.rows.append(row)
         if not self.fabric.is_global_zero:
             return
-        # A run is over by its log, which so comes after the checkpoint; a model without a log is an imported one.
+        # The log shows that a run is over, so it is written after the checkpoint; a model without one is imported.
         if len(self.rows) == 1:
-            self.run.write_log([], list(row))
+            self.run.begin_log(row)
         if epochs_since_best(self.rows) == 0:
             self.save_model()
         self.run.write_log(self.rows)

@@ -14,7 +14,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -97,10 +97,14 @@ class RunDirectory:
             return False
         return not (self.checkpoint.is_file() and read_fact(self.checkpoint, "awaits_calibration"))
 
-    def write_log(self, rows: Sequence[Mapping[str, int | float]], columns: Sequence[str] = ()) -> None:
-        """Replace log.csv by one row an epoch; `columns` are needed where there is none."""
+    def begin_log(self, columns: Iterable[str]) -> None:
+        """Write log.csv without a row: until there is one, a checkpoint beside it is no model."""
+        write_text(self.log, ",".join(columns) + "\n")
+
+    def write_log(self, rows: Sequence[Mapping[str, int | float]]) -> None:
+        """Replace log.csv by one row an epoch, and at least one."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=columns or list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.log, text.getvalue())
