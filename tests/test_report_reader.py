@@ -20,12 +20,15 @@ pytestmark = [
 ]
 
 
+DELAYS = {"a": 3, "a run whose name has more letters than a narrow window": 9}
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of two runs on two videos."""
     folder = tmp_path_factory.mktemp("report")
     dataset = make_dataset(folder / "kitchen.h5")
-    runs = [make_run(folder / name, dataset, frames=frames) for name, frames in {"a": 3, "a longer name": 9}.items()]
+    runs = [make_run(folder / name, dataset, frames=frames) for name, frames in DELAYS.items()]
     write_report(folder / "report.html", page_data(open_runs(runs)))
     return folder / "report.html"
 
