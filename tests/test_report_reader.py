@@ -114,3 +114,46 @@ def test_narrow_texts_of_a_frame_have_two_lines(report: Path, tmp_path: Path) ->
         assert await tab.js(texts) == 2
 
     opened(report, tmp_path / "profile", look)
+
+
+def test_back_leads_from_a_place_to_the_link_that_went_there(report: Path, tmp_path: Path) -> None:
+    async def look(tab: Any) -> None:
+        links = "document.querySelectorAll('#classes > div .link')"
+        for index in (0, 1):
+            await tab.js(f"{links}[{index}].focus()")
+            await tab.js(f"{links}[{index}].click()")
+            await tab.until("document.activeElement.matches('.video > summary')")
+        for index in (1, 0):
+            await tab.js("history.back()")
+            await tab.until(f"document.activeElement === {links}[{index}]")
+            assert await tab.js(
+                f"(({{ top }}) => top > 0 && top < innerHeight)({links}[{index}].getBoundingClientRect())"
+            )
+
+    opened(report, tmp_path / "profile", look)
+
+
+def test_classes_that_are_as_bad_as_the_worst_are_named(report: Path, tmp_path: Path) -> None:
+    async def look(tab: Any) -> None:
+        names = await tab.js("DATA.groups[0].class_names.slice(1)")
+        await tab.js(
+            "(({ runs: [run] }) => { run.confusion.forEach((row, id) => { row[0] += row[id]; row[id] = 0; });"
+            " run.classFigures = null; })(DATA.groups[0])"
+        )
+        words = await tab.js("worstClass(DATA.groups[0], DATA.groups[0].runs[0]).textContent")
+        worst = next(name for name in names if f"fewest frames right in {name}, 0.0 % of" in words)
+        same = words.split("(the same in ")[1].split(");")[0]
+        assert all(name in same for name in names if name != worst)
+        many = "fewNames([...Array(20).keys()].map((id) => `c ${id}`))"
+        assert (await tab.js(many)).endswith(", c 9, c 10, c 11 and 8 more")
+
+    opened(report, tmp_path / "profile", look)
+
+
+def test_equal_figures_of_two_runs_stand_beside_each_other(report: Path, tmp_path: Path) -> None:
+    async def look(tab: Any) -> None:
+        for count in range(2, 9):
+            apart = await tab.js(f"(offset(1, {count}) - offset(0, {count})) * rowHeight({count})")
+            assert apart >= 7, "pixels; markers have 8"
+
+    opened(report, tmp_path / "profile", look)
