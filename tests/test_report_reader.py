@@ -157,3 +157,14 @@ def test_equal_figures_of_two_runs_stand_beside_each_other(report: Path, tmp_pat
             assert apart >= 7, "pixels; markers have 8"
 
     opened(report, tmp_path / "profile", look)
+
+
+def test_the_legend_has_a_class_that_is_only_a_likeliest_next_step(report: Path, tmp_path: Path) -> None:
+    runs = "[{videos: [{segments: [1, 1], procedure: {next: [1, 3]}}]}]"
+    look_of_each = "Array(4).fill(['#000000', '', 'white'])"
+    group = f"{{class_names: 'abcd'.split(''), looks: {look_of_each}, videos: [{{segments: [1, 0]}}], runs: {runs}}}"
+
+    async def look(tab: Any) -> None:
+        assert await tab.js(f"[...classList({group}).children].map((one) => one.title)") == ["a", "b", "d"]
+
+    opened(report, tmp_path / "profile", look)

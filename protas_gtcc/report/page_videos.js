@@ -220,9 +220,9 @@ function rangeOf(values, write) {
 
 function classList(group) {
   const occurring = new Set(
-    [...group.videos, ...group.runs.flatMap((run) => run.videos)].flatMap((video) =>
-      video.segments.filter((_, index) => index % 2),
-    ),
+    [...group.videos, ...group.runs.flatMap((run) => run.videos)]
+      .flatMap((video) => [video.segments, video.procedure?.next ?? []]) // a likeliest next step may occur nowhere else
+      .flatMap((flat) => flat.filter((_, index) => index % 2)),
   );
   return make(
     "div",
