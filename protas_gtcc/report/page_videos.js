@@ -219,11 +219,10 @@ function rangeOf(values, write) {
 }
 
 function classList(group) {
-  const occurring = new Set(
-    [...group.videos, ...group.runs.flatMap((run) => run.videos)]
-      .flatMap((video) => [video.segments, video.procedure?.next ?? []]) // a likeliest next step may occur nowhere else
-      .flatMap((flat) => flat.filter((_, index) => index % 2)),
-  );
+  const ofRuns = group.runs.flatMap((run) => run.videos),
+    nextSteps = ofRuns.flatMap((video) => (video.procedure ? [video.procedure.next] : [])), // some occur nowhere else
+    flat = [...[...group.videos, ...ofRuns].map((video) => video.segments), ...nextSteps],
+    occurring = new Set(flat.flatMap((one) => one.filter((_, index) => index % 2)));
   return make(
     "div",
     { className: "classes" },
