@@ -14,8 +14,9 @@ from protas_gtcc.metrics import row_sums
 from protas_gtcc.metrics.evaluation import EvaluationInfo, evaluate_videos, save_evaluation
 from protas_gtcc.metrics.prediction_files import write_predictions
 from protas_gtcc.predictions import PredictionInfo
-from protas_gtcc.report.judgement import judgement
-from protas_gtcc.report.runs import EvaluatedRun, open_runs
+from protas_gtcc.report import judgement as judging
+from protas_gtcc.report.page_data import page_data
+from protas_gtcc.report.runs import EvaluatedRun, open_runs, training_lookups
 from tests.predicted_videos import delayed, without_progress
 
 NAMES, FPS, PEOPLE = ["rest", "cut", "mix", "serve"], 5.0, 6
@@ -54,6 +55,27 @@ def runs(
         info = EvaluationInfo("kitchen", split, False, "features", 0)
         save_evaluation(evaluate_videos(triples, training, NAMES, [0], info, FPS), folder / name)
     return open_runs([folder / name for name in delays], [kitchen])
+
+
+def judgement(evaluated: list[EvaluatedRun]) -> list[str]:
+    return judging.judgement(evaluated, training_lookups(evaluated))
+
+
+def test_look_ups_are_fitted_once_for_runs_on_one_dataset_and_an_error_of_its_labels_is_no_error_of_metrics(
+    tmp_path, kitchen, monkeypatch
+):
+    evaluated = runs(tmp_path, kitchen, {"late": 4, "prompt": 1})
+    first, second = training_lookups(evaluated)
+    assert first is second
+    training = {"v6", "v7", "v8"}
+    read = Dataset.labels
+
+    def broken(self, video):
+        return {}["no labels"] if video in training else read(self, video)
+
+    monkeypatch.setattr(Dataset, "labels", broken)
+    with pytest.raises(KeyError, match="no labels"):
+        page_data(evaluated)
 
 
 def test_the_best_run_is_compared_with_each_other_one(tmp_path, kitchen):

@@ -98,8 +98,17 @@ def test_the_known_lab_of_red_and_white():
     assert to_lab(["#ffffff"])[:, 0] == pytest.approx(np.tile([1.0, 0, 0], (4, 1)), abs=1e-3)
 
 
+FILLS = sorted({one[:7] for n in (3, 12, 31, 120) for one in usual_colours(n, (0,))})
+
+
+@pytest.mark.parametrize("colours", [RUN_COLOURS, RUN_COLOURS_ON_DARK])
+def test_the_second_run_is_far_more_vivid_than_any_class(colours):
+    (vivid,), chroma = (np.linalg.norm(to_lab(some)[0, :, 1:], axis=-1) for some in ([colours[1]], FILLS))
+    assert vivid > chroma.max() + 0.08
+
+
 def test_no_class_has_a_colour_of_a_run():
-    fills = sorted({one[:7] for n in (3, 12, 31, 120) for one in usual_colours(n, (0,))})
+    fills = FILLS
     lightness = to_lab(fills)[0, :, 0]
     for colours, is_apart in ((RUN_COLOURS, np.less), (RUN_COLOURS_ON_DARK, np.greater)):
         vivid, others = colours[1], [colours[0], *colours[2:-1]]

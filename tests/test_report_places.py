@@ -155,36 +155,6 @@ def test_a_link_lists_a_video_of_hundreds_whose_name_is_part_of_others_and_keeps
     opened(tmp_path / "report.html", tmp_path / "profile", look)
 
 
-def test_wrong_labels_that_change_are_one_wrong_stretch_and_a_right_frame_or_another_segment_ends_it(
-    report: Path, tmp_path: Path
-) -> None:
-    # True: 4 frames of 0, 10 of 1, 3 of 2. Predicted: 1 is lost to 2, 3 and 2, found for a frame, and lost to 0.
-    group = "{fps: 5, class_names: 'abcd'.split(''), videos: [{segments: [4, 0, 10, 1, 3, 2]}]}"
-    run = "{videos: [{segments: [4, 0, 1, 2, 3, 3, 1, 2, 1, 1, 9, 0]}]}"
-
-    async def look(tab: Any) -> None:
-        found = await tab.js(f"wrongStretches({group}, {run}, 0).map((one) => [one.start, one.end, one.label])")
-        assert found == [[4, 9, 1], [10, 14, 1], [14, 17, 2]]
-        words = f"wrongStretches({group}, {run}, 0).map((one) => predictedAs({group}, {run}, one))"
-        assert await tab.js(words) == ["b mostly predicted as d", "b predicted as a", "c predicted as a"]
-
-    opened(report, tmp_path / "profile", look)
-
-
-def test_the_ends_of_a_short_stretch_are_written_with_the_digits_that_they_need(report: Path, tmp_path: Path) -> None:
-    async def look(tab: Any) -> None:
-        for frames, start, end, text in [
-            (300, 159, 160, "5.30 to 5.33 s"),
-            (300, 159, 200, "5.3 to 6.7 s"),
-            (9000, 1150, 1159, "0:38.3 to 0:38.6"),
-            (9000, 1150, 1200, "0:38 to 0:40"),
-        ]:
-            group = f"{{fps: 30, videos: [{{num_frames: {frames}}}]}}"
-            assert await tab.js(f"fromTo({group}, 0, {start}, {end})") == text
-
-    opened(report, tmp_path / "profile", look)
-
-
 def test_videos_have_the_worst_first_by_a_figure_of_each_run(runs: list[Path], report: Path, tmp_path: Path) -> None:
     shown = page_data(open_runs(runs))["groups"][0]["runs"]
     data = Dataset(runs[0].parent / "kitchen.h5")

@@ -38,15 +38,21 @@ class VideoSkill:
         return None if np.isnan(found) else float(found)
 
 
+def skill_reference(metrics: Mapping[str, Any]) -> str | None:
+    """The look-up that the skill of an evaluation with these metrics is measured by; None where they have no skill."""
+    predicted = metrics["progress"]["predicted"]
+    if predicted is None or predicted["skill"] is None:
+        return None
+    errors = {name: metrics["baselines"][name]["oracle_segments"]["all_frames"] for name in PER_CLASS}
+    return min(errors, key=errors.__getitem__)
+
+
 def video_skill(dataset: Dataset, training: Iterable[str], metrics: Mapping[str, Any]) -> VideoSkill | None:
     """The references of an evaluation: look-ups of these training videos, and the one that its skill is measured by.
 
     `metrics` are those of the evaluation; None where they have no skill.
     """
-    predicted = metrics["progress"]["predicted"]
-    if predicted is None or predicted["skill"] is None:
+    reference, info = skill_reference(metrics), dataset.info
+    if reference is None:
         return None
-    errors = {name: metrics["baselines"][name]["oracle_segments"]["all_frames"] for name in PER_CLASS}
-    info = dataset.info
-    lookups = fit_lookups(map(dataset.labels, training), info.num_classes, info.background)
-    return VideoSkill(lookups, min(errors, key=errors.__getitem__))
+    return VideoSkill(fit_lookups(map(dataset.labels, training), info.num_classes, info.background), reference)

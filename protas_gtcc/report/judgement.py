@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from protas_gtcc.errors import InputError, listed
-from protas_gtcc.metrics.lookups import fit_lookups
+from protas_gtcc.errors import listed
+from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.pooled_runs import PooledRows, paired_differences, pooled_scores
 from protas_gtcc.metrics.pooling import collect_rows
 from protas_gtcc.report.figures import Form, bounds_at, excludes_zero, form, percent, value_at
@@ -29,11 +29,14 @@ FIGURES = (
 """All are better where they are larger. Runs are compared with the best in the first that all have."""
 
 
-def judgement(runs: Sequence[EvaluatedRun]) -> list[str]:
-    """A sentence for each run but the best, over runs with the same test videos; none for a single run."""
+def judgement(runs: Sequence[EvaluatedRun], lookups: Sequence[LookUps]) -> list[str]:
+    """A sentence for each run but the best, over runs with the same test videos; none for a single run.
+
+    `lookups` are those of the runs' training videos.
+    """
     if len(runs) < 2:
         return []
-    rows = [_rows(run) for run in runs]
+    rows = [_rows(*pair) for pair in zip(runs, lookups, strict=True)]
     scores = [pooled_scores(one) for one in rows]
     judged = [one for one in FIGURES if all(value_at(found, one.path) is not None for found in scores)]
     if not judged:
@@ -75,13 +78,8 @@ def _too_few(num_videos: int) -> str:
     return f": {whole}, which is too little to distinguish chance from difference"
 
 
-def _rows(run: EvaluatedRun) -> PooledRows:
+def _rows(run: EvaluatedRun, lookups: LookUps) -> PooledRows:
     dataset, info, split = run.dataset, run.dataset.info, run.metrics["split"]
-    training = [dataset.labels(video) for video in info.splits[split].get("train", [])]
-    try:
-        lookups = fit_lookups(training, info.num_classes, info.background)
-    except InputError:  # no action in training: only what needs no fitting
-        lookups = fit_lookups([], info.num_classes, info.background)
     names = sorted(run.videos)  # in one order in all runs: rows of many videos are added up
     videos = ((video, dataset.labels(video), run.predictions.read(video)) for video in names)
     people = {video: dataset.attribute(video, "subject") for video in names}

@@ -151,7 +151,7 @@ const DONE_COLUMNS = [
   ["never reported", "num_never_reported", wholes],
   ["reported too early, or not done", "num_false", wholes],
   ["of the reported, right", "precision", asPercent],
-  ["of the completed, reported in time", "recall", asPercent],
+  ["of the completed and not reported too early, reported", "recall", asPercent],
   ["delay, s", "delay_seconds", percent],
   ["order (POS)", "pos", twoDigits],
 ];

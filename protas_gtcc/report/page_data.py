@@ -36,7 +36,7 @@ from protas_gtcc.report.packing import flat_segments
 from protas_gtcc.report.page_meanings import meanings
 from protas_gtcc.report.procedure_data import KnownVideos, truth_values
 from protas_gtcc.report.run_data import FRAME_VALUES, run_data
-from protas_gtcc.report.runs import EvaluatedRun, true_labels
+from protas_gtcc.report.runs import EvaluatedRun, training_lookups, true_labels
 
 if TYPE_CHECKING:
     from protas_gtcc.report.video_files import PlayedFile
@@ -88,7 +88,8 @@ def _fingerprint(run: EvaluatedRun) -> bytes:
 def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[str, Any]:
     info, truth = runs[0].dataset.info, true_labels(runs[0])
     known = KnownVideos(runs[0].dataset, runs[0].metrics["split"])
-    shown = [run_data(run, truth, known) for run in runs]
+    lookups = training_lookups(runs)
+    shown = [run_data(run, truth, known, own) for run, own in zip(runs, lookups, strict=True)]
     with_procedure = {number for run in shown for number, video in enumerate(run["videos"]) if video["procedure"]}
     return {
         "dataset": info.name,
@@ -111,7 +112,7 @@ def _group(runs: list[EvaluatedRun], files: Mapping[str, PlayedFile]) -> dict[st
             for number, (name, labels) in enumerate(zip(runs[0].videos, truth, strict=True))
         ],
         "runs": shown,
-        "judgement": judgement(runs),
+        "judgement": judgement(runs, lookups),
     }
 
 

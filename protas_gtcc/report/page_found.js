@@ -8,7 +8,8 @@ const PIECES_TEXT =
   "the last, and is as long as all together. A missed segment is taken for the class predicted in most of its frames. " +
   "Small: the middle half of the differences, and what is predicted instead in the frames of the class.";
 const LEAST_SHIFT = 0.05,
-  LEAST_TAKEN = 0.05;
+  LEAST_TAKEN = 0.05,
+  MOST_NAMED = 12;
 
 // A difference in words, such as "0.8 s late"; of two, such as "0.2 to 0.8 s late".
 function shiftWords(seconds, [more, less, none] = ["late", "early", "on time"]) {
@@ -79,6 +80,12 @@ function insteadWords(group, run, name, most) {
   return others.slice(0, most).map(([share, other]) => `${percent(100 * share)} % as ${group.class_names[other]}`);
 }
 
+// Names in order, and of many how many more there are.
+function fewNames(names) {
+  const left = names.length - MOST_NAMED;
+  return names.sort(compareNames).slice(0, MOST_NAMED).join(", ") + (left > 0 ? ` and ${left} more` : "");
+}
+
 // The class of which the fewest frames are right, what they are taken for, and how its segments are found.
 function worstClass(group, run) {
   const figures = classFigures(group, run),
@@ -87,8 +94,8 @@ function worstClass(group, run) {
   const { right, frames } = figures.get(worst),
     texts = insteadWords(group, run, worst, 3),
     instead = texts.length ? `; predicted instead: ${texts.join(", ")}` : "",
-    others = [...figures].filter(([name, one]) => name !== worst && one.right === right).length,
-    equal = others ? ` (the same in ${others > 1 ? `${others} other classes` : "another class"})` : "",
+    others = [...figures].filter(([name, one]) => name !== worst && one.right === right).map(([name]) => name),
+    equal = others.length ? ` (the same in ${fewNames(others)})` : "",
     words = `: fewest frames right in ${worst}, ${percent(right)} % of ${frames}${equal}${instead}.`;
   const found = `Its ${foundLead(group, run, worst)} ${foundParts(group, run, worst).join("; ")}.`;
   return make("p", {}, make("strong", {}, run.name), `${words} ${found}`, ...longestWrong(group, run, group.class_names.indexOf(worst)));

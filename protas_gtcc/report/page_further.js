@@ -79,7 +79,7 @@ function furtherTable(group, path) {
           row([make("td", { colSpan: runs.length + 1 }, label(kind.split(JOIN)))], "part"),
           ...parts.map((part) => line(part, [part, kind].join(JOIN))),
         ])
-      : keys.map((key) => line(label(key) || path.at(-1), key.join(JOIN)));
+      : keys.map((key) => line(label(key) || inWords(path.at(-1)), key.join(JOIN)));
   return table(["figure", ...runs.map((run) => run.name)], rows);
 }
 

@@ -12,7 +12,7 @@ DONE = {
     "never reported": "num_never_reported",
     "reported too early, or not done": "num_false",
     "of the reported, right": "precision",
-    "of the completed, reported in time": "recall",
+    "of the completed and not reported too early, reported": "recall",
     "delay, s": "delay_seconds",
     "order (POS)": "pos",
 }

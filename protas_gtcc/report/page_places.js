@@ -84,10 +84,26 @@ function longestWrongOf(group, run, number) {
   return [make("div", {}, make("strong", {}, run.name), `: longest wrong stretch, ${words}: `, link)];
 }
 
+// Back leads from a place to the link that went there; before, the browser would leave the page.
+const origins = [];
+function rememberOrigin() {
+  const jumps = history.state ?? 0;
+  origins.length = jumps;
+  origins.push(document.activeElement);
+  history.pushState(jumps + 1, "");
+}
+addEventListener("popstate", ({ state }) => {
+  const origin = origins[state ?? 0];
+  if (!origin?.isConnected) return;
+  origin.scrollIntoView({ block: "center" });
+  origin.focus({ preventScroll: true });
+});
+
 // Open a video at a place, which is marked in its timeline; the keys and the player go on from there.
 function goToPlace(group, place) {
   const { number, start, end } = place,
     part = group.listed(number);
+  rememberOrigin();
   part.open = true;
   part.fill();
   const own = [...plots.values()].filter(({ timeline }) => timeline?.group === group),

@@ -56,6 +56,12 @@ function refresh(plot) {
   if (!drawn) return; // it is drawn already, without plotly
   const [traces, where] = drawn,
     isNew = !plot.box.data;
+  if (!traces.length) {
+    Plotly.purge(plot.box);
+    plot.box.replaceChildren(nothing());
+    return;
+  }
+  if (isNew) plot.box.replaceChildren(); // what stands there without a run
   const finish = () => {
     numberBars(plot.box);
     plot.drawn();
@@ -64,9 +70,21 @@ function refresh(plot) {
   // Plotly keeps the width of the first drawing: that of the window on paper, or that of paper in the window.
   if (!isNew && Math.abs(plot.box._fullLayout.width - plot.box.clientWidth) > 1) Plotly.relayout(plot.box, { autosize: true });
   if (isNew) plot.box.on("plotly_afterplot", finish);
+  if (isNew) keepHoverInside(plot.box);
   plot.whole = where.xaxis.range ?? plot.box._fullLayout.xaxis.range.slice();
   plot.point = null; // of other runs; the chosen time of a timeline stays
   listenToKeys(plot);
+}
+
+// Plotly puts the hover box of all curves beside the pointer, on a narrow page beyond the left edge.
+function keepHoverInside(box) {
+  const layer = box.querySelector(".hoverlayer");
+  const move = () => {
+    const legend = layer.querySelector(".legend"),
+      { x, y } = legend?.getAttribute("transform")?.match(/\((?<x>[^,]+),(?<y>[^)]+)\)/)?.groups ?? {};
+    if (x < 0) legend.setAttribute("transform", `translate(0,${y})`);
+  };
+  new MutationObserver(move).observe(layer, { childList: true, subtree: true, attributeFilter: ["transform"] });
 }
 
 // Write the numbers of bars where what is seen of them has the room. Plotly would measure each, a third of the time of a

@@ -1,6 +1,7 @@
 // Plots of scores and reliability, and the parts of all plots of runs. Every run keeps its colour and symbol.
 
-const offset = (index, count) => (index - (count - 1) / 2) * Math.min(0.16, 0.8 / count);
+// Of rows as high as `rowHeight`, so that equal figures of two runs stand beside each other.
+const offset = (index, count) => (index - (count - 1) / 2) * Math.min(0.32, 0.8 / count);
 const bands = (count) =>
   Array.from({ length: Math.ceil(count / 2) }, (_, index) => ({
     type: "rect",
@@ -206,7 +207,7 @@ function reliability(group) {
     return [
       [DIAGONAL, ...traces],
       layout(400, {
-        xaxis: axis(`${across}, tenths`, { range: [0, 1], dtick: 0.1 }),
+        xaxis: axis(`${across}, in tenths of the scale`, { range: [0, 1], dtick: 0.1 }),
         yaxis: axis(`${up}, mean`, { range: [-0.01, 1.01], dtick: 0.2 }),
       }),
     ];

@@ -64,13 +64,14 @@ function bars(group, segments, place, unit) {
 
 // A run's line of the hover box at every frame: class, then its values, such as reported progress.
 function hoverTexts(group, labels, frames) {
-  const names = group.class_names.map((name) => plain(short(name, 40)));
+  const names = group.class_names.map((name) => plain(short(name, hoverLetters())));
   const values = Object.entries(DATA.frame_values)
     .filter(([name]) => frames[name])
     .map(([name, { scale, digits, text }]) =>
       unpack(frames[name], scale).map((value) => text.replace("#", known(value) ? value.toFixed(digits) : "–")),
     );
-  return labels.map((label, frame) => [names[label], ...values.map((texts) => texts[frame])].join(", "));
+  const between = NARROW.matches ? "<br>" : ", ";
+  return labels.map((label, frame) => [names[label], values.map((texts) => texts[frame]).join(", ")].filter(Boolean).join(between));
 }
 
 // A band between the ends of a run's interval of progress, if it is the only run shown: several bands would hide each
@@ -98,7 +99,7 @@ function drawVideo(group, number) {
     time = labels.map((_, frame) => frame / unit.frames);
   const place = (frame) => `(${unit.seconds > 1 ? `${atTime(group, frame)}, ` : ""}frame ${frame})`,
     heads = labels.map(
-      (label, frame) => `${plain(short(group.class_names[label], 40))}, ${targets[frame].toFixed(2)} ${place(frame)}`,
+      (label, frame) => `${plain(short(group.class_names[label], hoverLetters()))}, ${targets[frame].toFixed(2)} ${place(frame)}`,
     ),
     band = runs.flatMap((run) => intervalOf(run, run.videos[number].frames, time, runs.length));
   const traces = [
@@ -129,7 +130,7 @@ function drawVideo(group, number) {
       // A run that reports no progress has a line in the hover box, but no curve.
       y: own.frames.reported ? unpack(own.frames.reported, DATA.frame_values.reported.scale) : time.map(() => 0),
       opacity: own.frames.reported ? 1 : 0,
-      name: plain(short(run.name, 40)),
+      name: plain(short(run.name, hoverLetters())),
       line: { color: run.colour, width: 1.3, dash: run.dash, shape: "hv" },
       text: hoverTexts(group, labelsOf(segments), own.frames),
       hovertemplate: "%{text}",
@@ -189,6 +190,7 @@ function videoLayout(group, lasts, unit, runs) {
 }
 
 const videoHeight = (group) => 50 + CURVES + 14 + (shownRuns(group).length + 1) * BAR;
+const hoverLetters = () => (NARROW.matches ? 18 : 40);
 const nameLetters = () => (NARROW.matches ? 12 : 28);
 const labelWidth = (group) =>
   Math.min(210, 24 + 6.4 * Math.max(8, ...group.runs.map((run) => Math.min(nameLetters(), run.name.length))));
@@ -217,11 +219,10 @@ function rangeOf(values, write) {
 }
 
 function classList(group) {
-  const occurring = new Set(
-    [...group.videos, ...group.runs.flatMap((run) => run.videos)].flatMap((video) =>
-      video.segments.filter((_, index) => index % 2),
-    ),
-  );
+  const ofRuns = group.runs.flatMap((run) => run.videos),
+    nextSteps = ofRuns.flatMap((video) => (video.procedure ? [video.procedure.next] : [])), // some occur nowhere else
+    flat = [...[...group.videos, ...ofRuns].map((video) => video.segments), ...nextSteps],
+    occurring = new Set(flat.flatMap((one) => one.filter((_, index) => index % 2)));
   return make(
     "div",
     { className: "classes" },

@@ -12,10 +12,11 @@ from protas_gtcc.annotations.segments import progress_target
 from protas_gtcc.errors import InputError
 from protas_gtcc.metrics.breakdowns import by_tenths, correct_by_length
 from protas_gtcc.metrics.found_segments import found_by_class, match_segments
+from protas_gtcc.metrics.lookups import LookUps
 from protas_gtcc.metrics.progress import AVERAGES
 from protas_gtcc.metrics.scored_video import ScoredVideo
 from protas_gtcc.metrics.segmentation import confusion_counts
-from protas_gtcc.metrics.video_skill import video_skill
+from protas_gtcc.metrics.video_skill import VideoSkill, skill_reference
 from protas_gtcc.predictions import Prediction
 from protas_gtcc.report.alarm_budgets import alarm_budgets
 from protas_gtcc.report.class_intervals import class_intervals, class_sums
@@ -52,17 +53,18 @@ ACCURACY_TOLERANCE = 1e-4
 """Percent; scores and predictions of one evaluation agree to rounding."""
 
 
-def run_data(run: EvaluatedRun, truth: Sequence[np.ndarray], known: KnownVideos) -> dict[str, Any]:
+def run_data(run: EvaluatedRun, truth: Sequence[np.ndarray], known: KnownVideos, lookups: LookUps) -> dict[str, Any]:
     """The values of a run whose test videos have these true class ids `[T]`.
 
+    `lookups` are those of its training videos.
     Raises `InputError` if its metrics.json, its predictions and its dataset contradict each other.
     """
     info = run.dataset.info
     background, num_classes, fps = info.background, info.num_classes, info.fps
-    training = info.splits[run.metrics["split"]].get("train", [])
     with reading_metrics(run):
         reports = run.metrics["progress"]["predicted"] is not None
-        skill = video_skill(run.dataset, training, run.metrics)
+        reference = skill_reference(run.metrics)
+    skill = VideoSkill(lookups, reference) if reference else None
     counts, correct, matches, videos, frames, followed, sums, people = [], [], [], [], [], [], [], []
     for video, labels in zip(run.videos, truth, strict=True):
         prediction = _read(run, video, labels)

@@ -14,6 +14,7 @@ import numpy as np
 
 from protas_gtcc.dataset.file import Dataset
 from protas_gtcc.errors import InputError, listed
+from protas_gtcc.metrics.lookups import LookUps, fit_lookups
 from protas_gtcc.metrics.prediction_files import PredictionFiles, open_predictions
 from protas_gtcc.prepare.known_datasets import DATA_FOLDER
 from protas_gtcc.training.run_directory import RunDirectory
@@ -150,3 +151,22 @@ def distinct_names(folders: Sequence[Path]) -> list[str]:
 def true_labels(run: EvaluatedRun) -> list[np.ndarray]:
     """Class ids `[T]` of every test video of the run."""
     return [run.dataset.labels(video) for video in run.videos]
+
+
+def training_lookups(runs: Sequence[EvaluatedRun]) -> list[LookUps]:
+    """Of each run the look-ups of its training videos, fitted once for all runs on one dataset and split.
+
+    Without an action in training, they are those that need no fitting.
+    """
+    parts = [(run.dataset, run.metrics["split"]) for run in runs]
+    fitted = {part: _fit(*part) for part in set(parts)}
+    return [fitted[part] for part in parts]
+
+
+def _fit(dataset: Dataset, split: str) -> LookUps:
+    info = dataset.info
+    training = map(dataset.labels, info.splits[split].get("train", []))
+    try:
+        return fit_lookups(training, info.num_classes, info.background)
+    except InputError:
+        return fit_lookups([], info.num_classes, info.background)
