@@ -197,8 +197,8 @@ function videos(group) {
         (DATA.has_videos ? " A click on a segment plays it, a click on the curves plays from there." : ""),
       ...withoutFile(group),
       ...procedureText(group),
-      classList(group),
       tools,
+      classList(group),
       list,
     ),
   ];
