@@ -16,7 +16,7 @@ from protas_gtcc.report.page_meanings import meanings
 from protas_gtcc.report.runs import open_runs
 from tests.predicted_videos import delayed
 from tests.test_page import BROWSER
-from tests.test_report_page import FPS, NAMES, labels_of, make_dataset, make_run
+from tests.test_report_page import FPS, NAMES, labels_of, make_report
 from tests.test_report_procedure import make_kitchen, make_procedure_run
 from tests.test_report_videos import opened
 
@@ -27,11 +27,7 @@ needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of two runs on two videos."""
-    folder = tmp_path_factory.mktemp("report")
-    dataset = make_dataset(folder / "kitchen.h5")
-    runs = [make_run(folder / name, dataset, frames=frames) for name, frames in DELAYS.items()]
-    write_report(folder / "report.html", page_data(open_runs(runs)))
-    return folder / "report.html"
+    return make_report(tmp_path_factory.mktemp("report"), DELAYS)
 
 
 def worst_class(frames: int) -> str:

@@ -79,6 +79,14 @@ def make_run(folder: Path, dataset: Path, split: str = "1", frames: int = 3, sil
     return folder
 
 
+def make_report(folder: Path, late: dict[str, int]) -> Path:
+    """The page of runs on two videos, whose predictions come so many frames late."""
+    dataset = make_dataset(folder / "kitchen.h5")
+    runs = [make_run(folder / name, dataset, frames=frames) for name, frames in late.items()]
+    write_report(folder / "report.html", page_data(open_runs(runs)))
+    return folder / "report.html"
+
+
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_dataset(tmp_path_factory.mktemp("data") / "kitchen.h5")

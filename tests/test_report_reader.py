@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 
-from protas_gtcc.report.page import write_report
-from protas_gtcc.report.page_data import page_data
-from protas_gtcc.report.runs import open_runs
 from tests.test_page import BROWSER
-from tests.test_report_page import make_dataset, make_run
+from tests.test_report_page import make_report
 from tests.test_report_videos import MOUSE, opened
 
 pytestmark = [
@@ -26,11 +23,7 @@ DELAYS = {"a": 3, "a run whose name has more letters than a narrow window": 9}
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of two runs on two videos."""
-    folder = tmp_path_factory.mktemp("report")
-    dataset = make_dataset(folder / "kitchen.h5")
-    runs = [make_run(folder / name, dataset, frames=frames) for name, frames in DELAYS.items()]
-    write_report(folder / "report.html", page_data(open_runs(runs)))
-    return folder / "report.html"
+    return make_report(tmp_path_factory.mktemp("report"), DELAYS)
 
 
 def test_wrong_labels_that_change_are_one_wrong_stretch_and_a_right_frame_or_another_segment_ends_it(

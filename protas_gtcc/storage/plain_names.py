@@ -10,7 +10,7 @@ from protas_gtcc.errors import InputError
 LONGEST_NAME, LONGEST_PATH = 250, 2000
 """Bytes. File systems take names of 255 bytes, endings included, and paths of 4,096."""
 LONGEST_WORD = 230
-"""Bytes of the name of a feature set: a shard's name has a checksum and a number after it."""
+"""Bytes of the name of a feature set or a split: a shard has the name of its set, and two numbers after it."""
 
 
 def require_video_names(names: Iterable[str], where: object = "") -> None:
