@@ -19,7 +19,20 @@ from tests.test_report_procedure import make_kitchen, make_procedure_run
 from tests.test_report_videos import write_film
 
 SCROLL = "document.querySelector('{}.plot')?.scrollIntoView()"
-CHECK = "axe.run().then((found) => JSON.stringify(found.violations.map((one) => [one.impact, one.id, one.help])))"
+PLAIN = "<style>* { background-image: none !important }</style>"
+"""Before a gradient, such as the shade at a table's edge, axe does not judge contrasts."""
+PREPARE = f"""
+document.head.insertAdjacentHTML("beforeend", "{PLAIN}")
+for (const table of document.querySelectorAll("table")) [...table.rows].slice(30).forEach((row) => row.remove())
+"""
+"""The rows of a long table are alike, and axe's time grows with them."""
+CHECK = """
+axe.run().then((found) => {
+  const contrasts = (all) => all.filter((one) => one.id === "color-contrast").flatMap((one) => one.nodes).length
+  const violations = found.violations.map((one) => [one.impact, one.id, one.help])
+  return JSON.stringify([violations, contrasts(found.passes), contrasts(found.incomplete)])
+})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +45,8 @@ def report(tmp_path_factory) -> Path:
     return folder / "report.html"
 
 
-async def findings(page: Path, address: str, width: int, look: str) -> list[Any]:
-    """What axe finds: impact, rule and meaning of each."""
+async def findings(page: Path, address: str, width: int, look: str) -> tuple[list[Any], int, int]:
+    """What axe finds: impact, rule and meaning of each; numbers of texts with enough contrast, and with unknown."""
     async with connect(address, max_size=None) as tab:
         ask = await asking(tab)
         size = {"width": width, "height": 1200, "deviceScaleFactor": 1, "mobile": width < 500}
@@ -46,9 +59,10 @@ async def findings(page: Path, address: str, width: int, look: str) -> list[Any]
             while not (await ask("Runtime.evaluate", expression=drawn))["result"].get("value"):
                 await asyncio.sleep(0.1)
         assert (await ask("Runtime.evaluate", expression="!!document.querySelector('video')"))["result"]["value"]
+        await ask("Runtime.evaluate", expression=PREPARE)
         await ask("Runtime.evaluate", expression=(files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
         found = await ask("Runtime.evaluate", expression=CHECK, awaitPromise=True, returnByValue=True)
-        return list(json.loads(found["result"]["value"]))
+        return tuple(json.loads(found["result"]["value"]))
 
 
 @pytest.mark.slow
@@ -57,5 +71,6 @@ async def findings(page: Path, address: str, width: int, look: str) -> list[Any]
 @pytest.mark.parametrize("width", [1280, 400])
 def test_axe_finds_nothing_serious_on_the_report(report, tmp_path, width, look):
     with browser(tmp_path / "profile") as address:
-        found = asyncio.run(asyncio.wait_for(findings(report, address, width, look), 120))
+        found, known, unknown = asyncio.run(asyncio.wait_for(findings(report, address, width, look), 120))
     assert [one for one in found if one[0] in ("serious", "critical")] == []
+    assert known > 4 * unknown

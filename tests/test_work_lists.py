@@ -29,6 +29,8 @@ from tests.test_cross_validate import is_alive, wait_for
 from tests.work_list_driver import STAND_IN, stand_in_job
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+DRIVER = str(REPOSITORY / "tests" / "work_list_driver.py")
+"""A file, not a module of `tests`: the checks of shapes would import torch in each driver."""
 needs_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
 
 
@@ -57,7 +59,7 @@ def start(engine: str, folder: Path, names: str, *options: str) -> subprocess.Po
 
 
 def start_driver(working_folder: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.work_list_driver", *words]
+    command = [sys.executable, DRIVER, *words]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=working_folder, start_new_session=True, **pipes)
 
@@ -330,7 +332,7 @@ def test_without_its_package_an_engine_names_the_extra(tmp_path, monkeypatch, en
 @contextmanager
 def two_nodes() -> Iterator[tuple[str, list[int]]]:
     """The address of a Ray cluster of two nodes with a core each, and the processes of the nodes."""
-    command = [sys.executable, "-m", "tests.work_list_driver", "cluster"]
+    command = [sys.executable, DRIVER, "cluster"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     held = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL, **pipes)
     lines = iter(held.stdout.readline, "")
