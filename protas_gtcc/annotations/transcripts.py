@@ -208,5 +208,7 @@ def _smoothed_quantiles(
     from scipy.special import ndtr
 
     grid = np.linspace(np.log(bounds[0]), np.log(bounds[1]), GRID_POINTS)
-    below = ndtr((grid[:, None] - np.log(lengths)) / spread).mean(axis=1)
+    # Of many segments, many have as many frames; so memory does not grow with their number.
+    different, counts = np.unique(lengths, return_counts=True)
+    below = ndtr((grid[:, None] - np.log(different)) / spread) @ (counts / counts.sum())
     return np.exp(np.interp(levels, below, grid))
