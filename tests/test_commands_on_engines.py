@@ -103,8 +103,6 @@ class Pictures:
             return False
         return float(np.abs(self.values.astype(float) - other.values).mean()) < 0.5
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 def content(path: Path) -> bytes | Pictures:
     return Pictures(path) if path.suffix == ".mp4" else path.read_bytes()
