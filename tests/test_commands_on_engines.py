@@ -1,6 +1,7 @@
 """Commands that divide their work, on Ray and on submitit's stand-in for Slurm: the results of this machine, once.
 
-Each of the six commands is killed, with a worker of it, on one engine, and two of them on both.
+Each of the six commands is killed, with a worker of it, on one engine, and two of them on both; where a command is not
+killed on an engine, it is called there twice.
 """
 
 from __future__ import annotations
@@ -46,6 +47,13 @@ KILLED = {
 RESULTS = (".npy", ".json", ".csv", ".md", ".mp4", ".h5")
 WRITTEN_BY_THE_COMMAND = ("manifest.json", "predictions.json", "table.csv", "table.json", "table.md", "trial.json")
 """They are written anew, of what jobs have left."""
+
+
+def pairs(killed: bool) -> pytest.MarkDecorator:
+    """Each engine with the commands that are killed on it, or that are not."""
+    chosen = [(on, verb) for on in KILLED for verb in COMMANDS if (verb in KILLED[on]) == killed]
+    marked = [pytest.param(*pair, marks=[needs(PACKAGES.get(one, "torch")) for one in pair]) for pair in chosen]
+    return pytest.mark.parametrize(("on_engine", "verb"), marked, indirect=["on_engine"])
 
 
 @pytest.fixture(scope="module")
@@ -143,16 +151,21 @@ def times(out: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in files}
 
 
+@pairs(killed=False)
+def test_a_command_makes_on_each_engine_what_it_makes_without_and_makes_it_once(inputs, on_engine, verb):
+    expected, folder = made_here(inputs, verb), inputs / on_engine[0]
+    out = call(folder, verb, *on_engine, "--workers", "1")
+    assert results(out) == expected != {}
+    jobs = Manifest(out / "jobs" / "manifest.json").jobs
+    assert [(job["state"], job["attempts"]) for job in jobs.values()] == [("done", 1)] * len(jobs)
+    written = times(out)
+    call(folder, verb, *on_engine, "--workers", "1")
+    assert (times(out), results(out)) == (written, expected)
+    assert Manifest(out / "jobs" / "manifest.json").jobs == jobs != {}
+
+
 @needs_proc
-@pytest.mark.parametrize(
-    ("on_engine", "verb"),
-    [
-        pytest.param(on, verb, marks=[needs(PACKAGES.get(one, "torch")) for one in (on, verb)])
-        for on in KILLED
-        for verb in KILLED[on]
-    ],
-    indirect=["on_engine"],
-)
+@pairs(killed=True)
 def test_a_command_whose_worker_is_killed_goes_on_and_after_its_own_death_the_same_one_does_the_rest(
     inputs, on_engine, verb
 ):

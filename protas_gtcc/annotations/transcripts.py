@@ -208,7 +208,7 @@ def _smoothed_quantiles(
     from scipy.special import ndtr
 
     grid = np.linspace(np.log(bounds[0]), np.log(bounds[1]), GRID_POINTS)
-    # Of many segments, many have as many frames; so memory does not grow with their number.
+    # Many segments have the same number of frames, so that memory does not grow with the number of segments.
     different, counts = np.unique(lengths, return_counts=True)
     below = ndtr((grid[:, None] - np.log(different)) / spread) @ (counts / counts.sum())
     return np.exp(np.interp(levels, below, grid))
